@@ -1,0 +1,85 @@
+# make study | test | figures | tune | release | lint | format | lock | clean
+#
+#   make study CONFIG=configs/blood.yaml CORES=8
+#
+# Plain commands for all of this stand in the README. pip obeys its own variables, so a CPU-only
+# torch, for one, is a matter of PIP_EXTRA_INDEX_URL (README, "Install").
+
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config.yaml
+TESTS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -c envs/constraints.txt
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
+RESULTS = results/$(STUDY)
+RELEASED = results/released/$(STUDY)
+
+.PHONY: study test figures tune release lint format lock clean
+.DELETE_ON_ERROR:
+
+study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
+	$(SNAKEMAKE) --configfile $(CONFIG)
+	$(BIN)/snakemake --configfile $(CONFIG) --report $(RESULTS)/report.html
+	@echo
+	@echo "score table  $(RESULTS)/scores.parquet"
+	@echo "contrasts    $(RESULTS)/contrasts.parquet"
+	@echo "figures      $(RESULTS)/figures/"
+	@echo "report       $(RESULTS)/report.html"
+
+test: $(VENV)/dev  ## every test; bare pytest is the fast part
+	$(BIN)/pytest -m "" $(TESTS)
+
+figures: $(VENV)/study  ## redraw results/released from its tables, without training
+	$(SNAKEMAKE) --snakefile workflow/redraw.smk
+
+tune: $(VENV)/study  ## choose the fine-tuning grid on the development set
+	$(SNAKEMAKE) --configfile $(CONFIG) -- tune
+
+release: $(VENV)/study  ## copy the tables and figures of CONFIG's study to results/released
+	rm -rf $(RELEASED)
+	mkdir -p $(RELEASED)/figures
+	cp $(RESULTS)/scores.parquet $(RESULTS)/contrasts.parquet $(RESULTS)/costs.parquet $(RELEASED)
+	cp $(RESULTS)/figures/*.csv $(RESULTS)/figures/*.pdf $(RESULTS)/figures/*.png \
+		$(RELEASED)/figures
+
+lint: $(VENV)/dev  ## linters, formatters (checked only), types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/dev  ## format Python and Snakemake files
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+lock:  ## write envs/constraints.txt anew from the newest versions pyproject.toml allows
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install -e '.[dev]'
+	sed -n '/^#/p' envs/constraints.txt > build/constraints.txt
+	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+.*//' | LC_ALL=C sort -f \
+		>> build/constraints.txt
+	mv build/constraints.txt envs/constraints.txt
+	rm -rf build/lock
+
+clean:  ## remove the environment, caches and all results but the released ones
+	rm -rf $(VENV) build dist .snakemake .pytest_cache .mypy_cache .ruff_cache logs
+	find results -mindepth 1 -maxdepth 1 ! -name released -exec rm -rf {} +
+
+# Installed anew only when what is wanted changed. Snakemake and the scripts need the first, the
+# tests and linters the second.
+$(VENV)/study: pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[dev]'
+	@touch $(VENV)/study $@

@@ -1,0 +1,36 @@
+"""Entry point: `snakemake --cores all` runs the study of config.yaml."""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# --configfile FILE replaces config.yaml whole; --config key=value goes over either.
+if "study" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/stats.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        RESULTS + "/scores.parquet",
+        RESULTS + "/contrasts.parquet",
+        FIGURE_FILES,
+
+
+rule figures:
+    input:
+        FIGURE_FILES,

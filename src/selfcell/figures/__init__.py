@@ -1,0 +1,66 @@
+"""Figures: each module has `table(files)`, its small input table, and `draw(frame)`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from selfcell.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIGURES = {
+    "contrasts": "selfcell.figures.contrasts",
+    "label_efficiency": "selfcell.figures.label_efficiency",
+    "per_type": "selfcell.figures.per_type",
+    "embedding": "selfcell.figures.embedding",
+    "qc": "selfcell.figures.qc",
+    "training": "selfcell.figures.training",
+}
+
+
+class FigureModule(Protocol):
+    """What a module of `FIGURES` holds."""
+
+    COLUMNS: Sequence[str]
+    """Columns of the input table that `draw` needs."""
+    table: Callable[[Sequence[Path]], pd.DataFrame]
+    """The input table, made from the study's files."""
+    draw: Callable[[pd.DataFrame], Figure]
+    """The figure, made from the input table alone."""
+
+
+def module(name: str) -> FigureModule:
+    """Module of a figure. Raises KeyError for a name outside `FIGURES`."""
+    return cast(FigureModule, importlib.import_module(FIGURES[name]))
+
+
+def write_table(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write an input table as csv: six significant digits, so that a rounding of the last bit
+    on another machine does not change the file. Raises DataError if the table is empty."""
+    if frame.empty:
+        raise DataError(f"the table of figure {Path(path).stem} is empty", "a row at least")
+    frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read an input table; empty fields of text columns are empty text."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype={"regime": str, "batch": str, "label": str})
+    text = frame.select_dtypes("object").columns
+    frame[text] = frame[text].fillna("")
+    return frame
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str], figure: str) -> None:
+    """Raise DataError if an input table is empty or lacks a column."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise DataError(f"the table of figure {figure} lacks {missing}", f"columns {list(columns)}")
+    if frame.empty:
+        raise DataError(f"the table of figure {figure} is empty", "a row at least")

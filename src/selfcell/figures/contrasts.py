@@ -1,0 +1,217 @@
+"""The headline: every primary contrast with its interval, verdict and detectable effect, and the
+secondary ones below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from selfcell.figures import require, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = (
+    *("target", "corpus", "family", "name", "regimes", "n_seeds", "n_draws", "difference"),
+    *("low", "high", "low90", "high90", "p_adjusted", "sde", "margin", "verdict", "n_failed"),
+    "note",
+)
+MARKS = {
+    "better": (">", style.BLUE),
+    "worse": ("<", style.RED),
+    "equivalent": ("s", style.GREEN),
+    "undecided": ("o", style.GREY),
+    "not run": ("x", style.PALE),
+}
+WIDEST = 0.15  # macro-F1; differences beyond it are written, with an arrow at the edge
+# Secondary contrasts that the table keeps and the figure leaves out.
+LEFT_OUT = r" at (?:\d+|all)$|knn\d|prototype - | - MAE probe$"
+
+
+def table(files: Sequence[Path]) -> pd.DataFrame:
+    """The contrasts that are drawn.
+
+    Args:
+        files: the contrast table alone.
+    """
+    from selfcell.stats.contrasts import CONTRASTS
+
+    return summary(CONTRASTS.read(files[0]))
+
+
+def summary(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Primary contrasts, and the secondary ones averaged over their regimes."""
+    secondary = contrasts.family == "secondary"
+    hidden = secondary & contrasts.name.str.contains(LEFT_OUT)
+    hidden |= contrasts.corpus.map(style.is_control).astype(bool)
+    return contrasts.loc[~hidden, list(COLUMNS)].reset_index(drop=True)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """Forest plot: primary contrasts by target on top, secondary ones side by side below."""
+    require(frame, COLUMNS, "contrasts")
+    places = [
+        (target, corpus)
+        for target in style.in_order(frame.target)
+        for corpus in sorted(set(frame.corpus[frame.target == target]))
+    ]
+    primary, secondary = (frame[frame.family == name] for name in ("primary", "secondary"))
+    names = list(dict.fromkeys(secondary.name.sort_values(key=lambda n: n.map(_rank))))
+    top = 4.6 * (len(primary) + len(places)) + 14
+    bottom = 4.0 * len(names) + 26 if names else 0
+    scale = min(1.0, style.MAX_HEIGHT_MM / (top + bottom))
+    with style.styled():
+        figure = style.new(scale * (top + bottom))
+        upper, lower = (
+            figure.subfigures(2, 1, height_ratios=[top, bottom]) if bottom else (figure, None)
+        )
+        forest, words = upper.subplots(1, 2, width_ratios=[1, 1.2], sharey=True)
+        _draw_primary(forest, words, primary, places)
+        if lower is not None:
+            panels = lower.subplots(1, len(places), sharey=True, squeeze=False)[0]
+            _draw_secondary(panels, secondary, places, names)
+    return figure
+
+
+def _draw_primary(
+    axes: Axes, words: Axes, rows: pd.DataFrame, places: Sequence[tuple[str, str]]
+) -> None:
+    limits = _limits(rows)
+    y, ticks, labels, heads = 0.0, [], [], []
+    for target, corpus in places:
+        own = rows[(rows.target == target) & (rows.corpus == corpus)]
+        if own.empty:
+            continue
+        heads.append(len(labels))
+        ticks.append(y)
+        labels.append(f"{style.target_name(target)}, from {style.corpus_name(corpus)}")
+        for row in own.sort_values("name", key=lambda n: n.map(_rank)).itertuples():
+            y += 1
+            ticks.append(y)
+            labels.append(_words(str(row.name)))
+            _interval(axes, row, y, limits, size=4.0)
+            _columns(words, row, y)
+        y += 1.25
+    axes.set_yticks(ticks, labels)
+    for place in heads:
+        axes.get_yticklabels()[place].set_fontweight("bold")
+    axes.set_ylim(max(y, 1) - 0.5, -0.8)
+    _finish(axes, limits, rows)
+    axes.set_xlabel("difference in macro-F1 (first minus second)")
+    words.set_xlim(0, 1)
+    words.set_axis_off()
+    for x, text in COLUMN_HEADS:
+        words.annotate(text, (x, 1.0), xycoords="axes fraction", va="bottom", fontsize=style.SMALL)
+    style.letter(axes, 0, 5.0)
+
+
+# Place and heading of the text columns beside the forest plot.
+COLUMN_HEADS = ((0.02, "difference [95 % interval]"), (0.50, "verdict"), (0.80, "detectable"))
+
+
+def _columns(words: Axes, row: Any, y: float) -> None:
+    known = pd.notna(row.difference)
+    number = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" if known else "–"
+    detectable = f"{row.sde:.3f}" if known else "–"
+    failed = f", {row.n_failed} failed" if row.n_failed else ""
+    colours = ("black", MARKS[row.verdict][1], "black")
+    texts = (number, f"{row.verdict}{failed}", detectable)
+    for (x, _), text, colour in zip(COLUMN_HEADS, texts, colours, strict=True):
+        words.text(
+            x, y, text.replace("-", "−"), fontsize=style.SMALL, va="center", color=colour
+        )  # fmt: skip
+
+
+def _draw_secondary(
+    panels: Sequence[Axes],
+    rows: pd.DataFrame,
+    places: Sequence[tuple[str, str]],
+    names: Sequence[str],
+) -> None:
+    place = {name: position for position, name in enumerate(names)}
+    for index, ((target, corpus), axes) in enumerate(zip(places, panels, strict=True)):
+        own = rows[(rows.target == target) & (rows.corpus == corpus)]
+        limits = _limits(own)
+        for row in own.itertuples():
+            _interval(axes, row, place[str(row.name)], limits, size=3.2)
+        axes.set_yticks(range(len(names)), [_words(name) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        _finish(axes, limits, own)
+        style.title(axes, index + 1, style.target_name(target), f"from {style.corpus_name(corpus)}")
+        axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
+    panels[len(panels) // 2].set_xlabel("difference in macro-F1")
+    from matplotlib.lines import Line2D
+
+    used = [verdict for verdict in MARKS if (rows.verdict == verdict).any()]
+    handles = [
+        Line2D([], [], color=MARKS[v][1], marker=MARKS[v][0], linestyle="", label=v) for v in used
+    ]
+    panels[0].figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
+
+
+def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:
+    mark, colour = MARKS[row.verdict]
+    if pd.isna(row.difference):
+        return
+    if limits[0] <= row.difference <= limits[1]:
+        if row.low < row.high:
+            axes.hlines(y, *(row.low, row.high), color=colour, linewidth=1.2)
+        axes.plot(row.difference, y, marker=mark, color=colour, markersize=size, zorder=3)
+        return
+    # off the scale: an arrow at the edge, and the number
+    side = int(row.difference > 0)
+    sign = 1 if side else -1
+    axes.annotate(
+        f"{row.difference:+.2f}".replace("-", "−"),
+        (limits[side], y), xytext=(-14 * sign, 0), textcoords="offset points",
+        ha="right" if side else "left", va="center", fontsize=style.SMALL, color=colour,
+        arrowprops={
+            "arrowstyle": "-|>", "color": colour, "lw": 1.0, "mutation_scale": 6, "shrinkA": 0,
+            "shrinkB": 0,
+        },
+    )  # fmt: skip
+
+
+def _finish(axes: Axes, limits: tuple[float, float], rows: pd.DataFrame) -> None:
+    margin = float(rows.margin.max()) if len(rows) else 0.0
+    axes.axvspan(-margin, margin, color="#EDEDED", linewidth=0, zorder=0)
+    axes.axvline(0, color="black", linewidth=0.6, zorder=1)
+    axes.set_xlim(*limits)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _limits(rows: pd.DataFrame) -> tuple[float, float]:
+    """Ends of the axis: every interval of a difference up to `WIDEST`, or of all where most
+    differences are wider."""
+    known = rows[rows.difference.notna()]
+    shown = known[known.difference.abs() < WIDEST]
+    shown = shown if 2 * len(shown) >= len(known) else known
+    # a difference that falls inside the ends anyway brings its interval along
+    shown = known[known.difference.between(shown.low.min(), shown.high.max())]
+    low, high = shown[["low", "difference"]].min(), shown[["high", "difference"]].max()
+    ends = [0.0 if pd.isna(value) else float(value) for value in (low.min(), high.max())]
+    return 1.08 * min(ends[0], -0.03), 1.08 * max(ends[1], 0.03)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Order of the rows: fine-tuned, MAE, programmes, then the other pretexts."""
+    starts = ("MAE fine-tuned", "MAE probe", "programmes")
+    first = next((i for i, start in enumerate(starts) if name.startswith(start)), len(starts))
+    return first, name
+
+
+def _words(name: str) -> str:
+    """A contrast's name with the methods' names for readers and a real minus sign."""
+    left, _, right = name.partition(" - ")
+    for known in sorted(style.METHOD_NAMES, key=len, reverse=True):
+        left = left.replace(f"{known} ", f"{style.METHOD_NAMES[known]} ")
+        right = style.METHOD_NAMES[known] if right == known else right
+    for corpus in sorted(style.CORPUS_NAMES, key=len, reverse=True):
+        right = right.replace(f"MAE of {corpus}", f"MAE, {style.CORPUS_NAMES[corpus]}")
+    return f"{left} − {right}".replace("best PCA probe", "PCA")

@@ -1,0 +1,152 @@
+"""Change of F1 of each cell type, types ordered by how often they occur in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from selfcell.figures import require, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from selfcell.stats.predictions import Truth
+
+COLUMNS = (
+    *("target", "corpus", "comparison", "label", "n_pool", "share", "difference", "low", "high"),
+    *("regimes", "n_seeds", "n_draws"),
+)
+FROZEN, TUNED = "probe − PCA", "fine-tuned − from scratch"
+LOOK = {FROZEN: (style.BLUE, "o", -0.14), TUNED: (style.RED, "s", 0.14)}
+
+
+def table(files: Sequence[Path]) -> pd.DataFrame:
+    """Paired change of F1 of each type.
+
+    Args:
+        files: the score table, then the split file of each target.
+    """
+    from selfcell.stats.predictions import read_truths
+    from selfcell.stats.table import read
+
+    return summary(read(files[0]), read_truths(files[1:]))
+
+
+def summary(scores: pd.DataFrame, truths: Mapping[str, Truth]) -> pd.DataFrame:
+    """Masked autoencoder minus its rival for each type: the PCA probe with the better mean
+    macro-F1 over all types, and the network from scratch; crossed 95 % intervals."""
+    rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
+    if (rows.protocol == "intended").any():
+        rows = rows[rows.protocol == "intended"]
+    found = []
+    mae = rows[(rows.method == "random_mask") & ~rows.corpus.map(style.is_control).astype(bool)]
+    for (target, corpus), own in mae.groupby(["target", "corpus"], sort=True):
+        others = rows[rows.target == target]
+        pool = dict(zip(truths[target].classes, truths[target].pool, strict=True))
+        for comparison, a, b in (
+            (FROZEN, own[own.readout == "probe"], _best_pca(others)),
+            (TUNED, own[own["mode"] == "fine-tuned"], others[others.method == "scratch"]),
+        ):
+            for row in _changes(a, b):
+                n = pool[str(row["label"])]
+                share = n / sum(pool.values())
+                head = {"target": target, "corpus": corpus, "comparison": comparison}
+                found.append({**head, **row, "n_pool": n, "share": share})
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:
+    pca = rows[(rows.method == "pca") & (rows.readout == "probe")]
+    if pca.empty:
+        return pca
+    return pca[pca.corpus == pca.groupby("corpus").value.mean().idxmax()]
+
+
+def _changes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """One row a type: runs matched by regime, seed and draw; a seedless rival meets every seed."""
+    from selfcell.stats.crossed import crossed
+    from selfcell.stats.paired import complete, sort_regimes
+
+    on = ["label", "regime", "draw"] + (["seed"] if b.seed.nunique() > 1 else [])
+    both = a.merge(b[[*on, "value"]], on=on, suffixes=("", "_b"))
+    if both.empty:
+        return
+    both["change"] = both.value - both.value_b
+    regimes = sort_regimes(set(both.regime))
+    # a regime with one draw (the full pool) stands beside every draw of the others
+    draws = {regime: set(both.draw[both.regime == regime]) for regime in regimes}
+    several = [found for found in draws.values() if len(found) > 1]
+    common = sorted(set.intersection(*several)) if several else [0]
+    for label, own in both.groupby("label", sort=True):
+        layers = []
+        for regime in regimes:
+            part = own[own.regime == regime].pivot_table("change", "seed", "draw")
+            wide = part if len(draws[regime]) > 1 else part.iloc[:, [0] * len(common)]
+            wide = wide.reindex(columns=common) if len(draws[regime]) > 1 else wide
+            layers.append(wide.reindex(sorted(set(both.seed))).to_numpy(float))
+        value_SD = sum(layers) / len(layers)
+        kept, columns = complete(value_SD)
+        if not kept:
+            continue
+        result = crossed(value_SD[kept][:, columns])
+        low, high = result.interval()
+        yield {
+            "label": label, "difference": result.mean, "low": low, "high": high,
+            "regimes": ",".join(regimes), "n_seeds": len(kept), "n_draws": len(columns),
+        }  # fmt: skip
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """A panel for each target and corpus; types from frequent to rare."""
+    require(frame, COLUMNS, "per_type")
+    panels = [
+        (target, corpus, own)
+        for target in style.in_order(frame.target)
+        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
+    ]
+    columns = min(len(panels), 2)
+    n_types = [own.label.nunique() for _, _, own in panels]
+    heights = [max(n_types[i : i + columns]) for i in range(0, len(panels), columns)]
+    with style.styled():
+        size = sum(4.6 * height + 17 for height in heights) + 10
+        figure = style.new(min(size, style.MAX_HEIGHT_MM))
+        ratios = {"height_ratios": heights}
+        axes = style.grid(figure, len(panels), columns, gridspec_kw=ratios)
+        keys: dict[str, Any] = {}
+        for index, (target, corpus, own) in enumerate(panels):
+            _panel(axes[index], own, keys)
+            second = f"pre-trained on {style.corpus_name(corpus)}"
+            style.title(axes[index], index, style.target_name(target), second)
+            axes[index].set_xlabel("change in F1")
+        figure.legend(
+            list(keys.values()), [f"masked autoencoder: {name}" for name in keys],
+            loc="outside lower center", ncols=2, borderpad=0.1,
+        )  # fmt: skip
+    return figure
+
+
+def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
+    order = own.drop_duplicates("label").sort_values(["n_pool", "label"], ascending=[False, True])
+    place = {label: position for position, label in enumerate(order.label)}
+    for comparison, (colour, mark, shift) in LOOK.items():
+        rows = own[own.comparison == comparison]
+        if rows.empty:
+            continue
+        y = rows.label.map(place) + (shift if own.comparison.nunique() > 1 else 0.0)
+        axes.hlines(y, rows.low, rows.high, color=colour, linewidth=1.0)
+        (key,) = axes.plot(rows.difference, y, linestyle="", marker=mark, color=colour, zorder=3)
+        keys.setdefault(comparison, key)
+    axes.axvline(0, color="black", linewidth=0.6, zorder=1)
+    labels = [
+        f"{row.label.replace('_', ' ')}  {row.n_pool:,} ({100 * row.share:.1f} %)"
+        for row in order.itertuples()
+    ]
+    axes.set_yticks(range(len(order)), labels)
+    axes.set_ylim(len(order) - 0.5, -0.5)
+    axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)

@@ -1,0 +1,202 @@
+"""One look for all figures: sizes, fonts, colours of arms, names, and files without dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_MM = 180.0
+MAX_HEIGHT_MM = 225.0
+DPI = 300
+MM = 1 / 25.4
+SMALL, NORMAL = 6.0, 7.0  # pt; nothing is smaller than SMALL
+
+# Okabe & Ito (2008): told apart under the common colour-vision deficiencies.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
+    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"),
+)
+GREY, PALE = "#7F7F7F", "#C4C4C4"
+
+# Kept in every figure: an arm has one colour wherever it stands.
+ARM_COLOURS = {
+    "random_mask": BLUE,
+    "gene_programme": PURPLE,
+    "scratch": RED,
+    "scratch_long": RED,
+    "pca": GREEN,
+    "logreg": ORANGE,
+    "random_encoder": BLACK,
+    "random_projection": GREY,
+    "majority": GREY,
+}
+OTHER_PRETEXT = SKY
+
+METHOD_NAMES = {
+    "random_mask": "masked autoencoder",
+    "random_mask_matched": "masking, matched rate",
+    "gene_programme": "programme masking",
+    "gp_to_gp": "programme to itself",
+    "gp_to_tf": "programme to TF",
+    "byol": "BYOL",
+    "simsiam": "SimSiam",
+    "simclr": "SimCLR",
+    "barlow_twins": "Barlow Twins",
+    "vicreg": "VICReg",
+    "scratch": "from scratch",
+    "scratch_long": "from scratch, longer",
+    "pca": "PCA",
+    "logreg": "logistic regression",
+    "random_encoder": "random encoder",
+    "random_projection": "random projection",
+    "majority": "majority type",
+}
+TARGET_NAMES = {
+    "pbmc3k": "PBMC3k",
+    "kang": "Kang",
+    "kang_stim": "Kang stimulated",
+    "baron": "Baron pancreas",
+}
+CORPUS_NAMES = {
+    "kang_ctrl": "Kang control",
+    "kang_ctrl_shuffled": "Kang control, genes shuffled",
+    "kang_all": "Kang, both conditions",
+    "baron_pool": "Baron, other donors",
+    "own_pool": "own pool",
+}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.title_fontsize": SMALL,
+    "figure.titlesize": NORMAL,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 4.0,
+    "axes.labelpad": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.pad": 2.0,
+    "ytick.major.pad": 2.0,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3.2,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.4,
+    "figure.dpi": 100,
+    "savefig.dpi": DPI,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "selfcell",
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.04,
+    "figure.constrained_layout.w_pad": 0.04,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the figures' settings, and leave matplotlib's own as they were."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def new(height_mm: float, width_mm: float = WIDTH_MM) -> Figure:
+    """An empty figure without a window. Raises ValueError if it is wider or higher than a page."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if width_mm > WIDTH_MM or height_mm > MAX_HEIGHT_MM:
+        raise ValueError(f"{width_mm} x {height_mm} mm does not fit a page")
+    figure = Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def grid(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
+    """`n` axes in rows of `columns`; the places left over stay empty."""
+    rows = -(-n // columns)
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel().tolist()
+    for spare in axes[n:]:
+        spare.set_visible(False)
+    return axes[:n]
+
+
+def save(figure: Figure, pdf: Path | str, png: Path | str) -> None:
+    """Write vector and pixel versions; the same figure gives the same bytes."""
+    with styled():
+        figure.savefig(
+            pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None, "Producer": None}
+        )
+        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def method_name(method: str) -> str:
+    """A method's name for readers; an unknown one keeps its own."""
+    return METHOD_NAMES.get(method, method.replace("_", " "))
+
+
+def target_name(target: str) -> str:
+    """A target's name for readers."""
+    return TARGET_NAMES.get(target, target.replace("_", " "))
+
+
+def corpus_name(corpus: str) -> str:
+    """A corpus's name for readers."""
+    return CORPUS_NAMES.get(corpus, corpus.replace("_", " "))
+
+
+def is_control(corpus: str) -> bool:
+    """Whether a corpus is a control of another one, and shares its panel."""
+    return corpus.endswith("_shuffled")
+
+
+def in_order(targets: Iterable[str]) -> list[str]:
+    """Distinct targets, known ones in the study's order, then others by name."""
+    known = list(TARGET_NAMES)
+    return sorted(set(targets), key=lambda t: (known.index(t) if t in known else len(known), t))
+
+
+def title(axes: Axes, index: int, first: str, second: str = "") -> None:
+    """Panel letter and title: a bold line, and a plain one below it."""
+    axes.set_title(first, pad=14.0 if second else 5.0)
+    if second:
+        axes.annotate(
+            second, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
+            fontsize=SMALL, color="#404040",
+        )  # fmt: skip
+    letter(axes, index, 14.0 if second else 5.0)
+
+
+def letter(axes: Axes, index: int, height: float) -> None:
+    """Write the panel's letter left of its title, `height` points above the axes."""
+    axes.annotate(
+        "abcdefghijklmnopqrstuvwxyz"[index],
+        (0, 1),
+        xytext=(-12, height),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8,
+        fontweight="bold",
+        annotation_clip=False,
+    )

@@ -1,0 +1,38 @@
+"""Means with crossed intervals, for figures that show arms rather than contrasts."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+REGIMES = ("3", "10", "30", "all")
+ARM = ["target", "corpus", "method", "init", "mode", "readout", "regime"]
+
+
+def arm_summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, 95 % interval and counts of each arm and regime.
+
+    Only runs with status "ok" enter the mean; the others are counted in `n_failed`, and an arm
+    without any run that is ok has no row's mean. The interval is `stats.crossed` over seeds and
+    draws with the test cells held fixed; NaN for a single run.
+    """
+    from selfcell.stats.crossed import crossed
+    from selfcell.stats.paired import complete
+
+    rows = []
+    for key, own in scores.groupby(ARM, sort=True):
+        ok = own.assign(value=own.value.where(own.status == "ok"))
+        value_SD = ok.pivot_table("value", "seed", "draw", dropna=False).to_numpy(float)
+        kept, columns = complete(value_SD)
+        row = dict(zip(ARM, key, strict=True)) | {
+            "n_failed": int((own.status != "ok").sum()),
+            "n_test": int(own.n_test.max()),
+            "n_seeds": len(kept),
+            "n_draws": len(columns),
+        }
+        if kept:
+            result = crossed(value_SD[kept][:, columns])
+            low, high = result.interval()
+            row |= {"mean": result.mean, "low": low, "high": high}
+        rows.append(row)
+    columns_all = [*ARM, "mean", "low", "high", "n_seeds", "n_draws", "n_failed", "n_test"]
+    return pd.DataFrame(rows, columns=columns_all)

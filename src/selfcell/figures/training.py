@@ -1,0 +1,111 @@
+"""Training curves: loss and learning measure of each pretext task, a line for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from selfcell.figures import require, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Run = tuple[str, str, int]
+COLUMNS = ("corpus", "method", "seed", "step", "measure", "value")
+POINTS = 100  # of each run's curve
+MEASURES = {"loss": "training loss", "skill": "masked skill", "retrieval": "retrieval / chance"}
+CORPUS_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
+
+
+def table(files: Sequence[Path]) -> pd.DataFrame:
+    """Thinned curves of every run.
+
+    Args:
+        files: `<corpus>/<method>/s<seed>/history.parquet`; the path names the run.
+    """
+    runs = {}
+    for path in map(Path, files):
+        corpus, method, seed = path.parts[-4:-1]
+        runs[(corpus, method, int(seed.removeprefix("s")))] = pd.read_parquet(path)
+    return summary(runs)
+
+
+def summary(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
+    """Long table of the measures that a history holds, at `POINTS` steps at most."""
+    found = []
+    for (corpus, method, seed), history in sorted(runs.items()):
+        if history.empty:
+            continue
+        rows = np.unique(np.linspace(0, len(history) - 1, min(POINTS, len(history))).astype(int))
+        thin = history.iloc[rows]
+        for measure in MEASURES:
+            if measure in thin:
+                known = thin[thin[measure].notna()]
+                part = pd.DataFrame({"step": known.step.astype(int), "value": known[measure]})
+                part = part.assign(corpus=corpus, method=method, seed=seed, measure=measure)
+                found.append(part)
+    if not found:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(found, ignore_index=True)[list(COLUMNS)]
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """For each method the loss, and below it the measure of the learning gate."""
+    require(frame, COLUMNS, "training")
+    methods = sorted(set(frame.method), key=lambda name: (name != "random_mask", name))
+    corpora = sorted(set(frame.corpus), key=lambda name: (style.is_control(name), name))
+    palette = [CORPUS_COLOURS[i % len(CORPUS_COLOURS)] for i in range(len(corpora))]
+    colours = dict(zip(corpora, palette, strict=True))
+    columns = min(len(methods), 4 if len(methods) <= 16 else 5)
+    rows = -(-len(methods) // columns)
+    with style.styled():
+        figure = style.new(min(52.0 * rows + 10, style.MAX_HEIGHT_MM))
+        panels = figure.subplots(2 * rows, columns, squeeze=False)
+        for spare in panels[-2:, len(methods) - columns * (rows - 1) :].ravel():
+            spare.set_visible(False)
+        for index, method in enumerate(methods):
+            row, column = divmod(index, columns)
+            own = frame[frame.method == method]
+            _pair(panels[2 * row, column], panels[2 * row + 1, column], own, colours)
+            style.title(panels[2 * row, column], index, style.method_name(method))
+        figure.legend(
+            handles=[_key(corpus, colours) for corpus in corpora], loc="outside lower center",
+            ncols=len(corpora), borderpad=0.1,
+        )  # fmt: skip
+    return figure
+
+
+def _pair(upper: Axes, lower: Axes, own: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    """Loss above, learning measure below; the lower one goes where none was logged."""
+    _curves(upper, own, "loss", colours)
+    gate = next((m for m in MEASURES if m != "loss" and (own.measure == m).any()), "")
+    if gate:
+        _curves(lower, own, gate, colours)
+        upper.tick_params(labelbottom=False)
+    else:
+        lower.set_visible(False)
+    (lower if gate else upper).set_xlabel("step")
+
+
+def _key(corpus: str, colours: Mapping[str, str]) -> Any:
+    from matplotlib.lines import Line2D
+
+    label = f"pre-trained on {style.corpus_name(corpus)}"
+    return Line2D([], [], color=colours[corpus], label=label)
+
+
+def _curves(axes: Axes, own: pd.DataFrame, measure: str, colours: Mapping[str, str]) -> None:
+    runs = own[own.measure == measure].groupby(["corpus", "seed"], sort=True)
+    for (corpus, _), run in runs:
+        ordered = run.sort_values("step")
+        mark = "." if len(run) < 3 else ""
+        axes.plot(
+            *(ordered.step, ordered.value), color=colours[corpus], linewidth=0.8, marker=mark
+        )
+    axes.set_ylabel(MEASURES[measure], fontsize=style.SMALL)
+    axes.locator_params(axis="both", nbins=4)

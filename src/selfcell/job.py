@@ -1,0 +1,103 @@
+"""What every workflow script shares: its command line, its errors, its provenance card.
+
+A script is `parse -> load -> one call -> save`. `run` gives it the common options, limits the
+threads before anything heavy is imported, turns a user error into one line and exit code 2, and
+leaves no partial output behind (`atomic`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selfcell.errors import SelfcellError
+
+log = logging.getLogger("selfcell")
+
+
+def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line, run `main`, and exit: 0 done, 2 a user's error, 1 anything else."""
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads to use (default 1)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(args.threads)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        main(args)
+    except SelfcellError as error:
+        if args.debug:
+            raise
+        sys.exit(_refuse(f"error: {error}"))
+    except OSError as error:
+        if args.debug or error.errno is None:
+            raise
+        sys.exit(_refuse(f"error: {error.strerror}: {error.filename or 'while writing'}"))
+
+
+def _refuse(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path` and move it into place if the block succeeds.
+
+    A file or a folder, whichever the block made. On an error the temporary is removed, and what
+    stood at `path` before stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = holder / path.name
+    try:
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            os.replace(path, holder / "replaced")
+        os.replace(temporary, path)
+    finally:
+        _remove(holder)
+
+
+def _remove(holder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(holder, ignore_errors=True)
+
+
+def write_json(value: object, path: Path | str) -> None:
+    """Write JSON atomically: sorted keys, one final newline, no NaN."""
+    with atomic(path) as temporary:
+        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+        temporary.write_text(text + "\n")
+
+
+class Meter:
+    """Wall time, CPU time and peak memory of the process, from its creation.
+
+    Peak memory is the kernel's high-water mark of resident memory, in MiB.
+    """
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """`wall_s`, `cpu_s` (seconds) since creation and `peak_mb` (MiB) of the process."""
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1024.0 if sys.platform == "darwin" else 1.0
+        return {
+            "wall_s": round(time.perf_counter() - self._wall, 3),
+            "cpu_s": round(time.process_time() - self._cpu, 3),
+            "peak_mb": round(peak / unit / 1024.0, 1),
+        }

@@ -1,0 +1,1 @@
+"""Which entries a masked autoencoder hides, and the gene sets behind them."""

@@ -1,0 +1,129 @@
+"""What all masked autoencoders share: encode what is visible, predict what is in the loss.
+
+A masked method says which entries the encoder may see and which the loss looks at; this base
+does the rest, so that two methods differ by their `draw` alone.
+
+Shape suffixes: B cells, G genes, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selfcell.losses.masked_mse import masked_mse
+from selfcell.losses.nb import masked_nb, nb_deviance
+from selfcell.methods.base import Batch, Context, Health, Method
+from selfcell.metrics.geometry import effective_rank, spread
+from selfcell.nets.across import mean_across
+
+LEAST_SKILL = 0.05
+LEAST_MEAN = 1e-6
+
+
+class MaskedParams(Protocol):
+    """The hyper-parameters that every masked autoencoder has."""
+
+    @property
+    def loss(self) -> str:
+        """Either "mse" on log1p expression or "nb" on raw counts."""
+
+    @property
+    def output(self) -> str:
+        """Last activation of the decoder under "mse"."""
+
+    @property
+    def average(self) -> str:
+        """What the loss is divided by: "masked" entries or "all"."""
+
+    @property
+    def rescale(self) -> bool:
+        """Whether visible inputs are divided by the visible share."""
+
+
+class Masked(Method):
+    """Encoder, mirrored decoder, and a `draw` of each subclass."""
+
+    measured_G: Tensor
+    mean_G: Tensor
+
+    def __init__(self, params: MaskedParams, context: Context) -> None:
+        super().__init__()
+        self.params = params
+        linear = params.loss == "nb" or params.output == "linear"
+        genes = len(context.gene_ids)
+        self.encoder = context.encoder()
+        self.decoder = context.decoder(genes, None if linear else params.output)
+        self.log_dispersion_G = nn.Parameter(torch.zeros(genes)) if params.loss == "nb" else None
+        self.register_buffer("measured_G", torch.as_tensor(context.measured_G), persistent=False)
+        self.register_buffer("mean_G", torch.as_tensor(context.mean_G), persistent=False)
+
+    def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Two (B, G) bool masks: entries the encoder may see, entries in the loss."""
+        raise NotImplementedError
+
+    def reconstruct(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
+        """(B, G) decoder output from the visible entries; the others reach it as 0."""
+        x_BG = batch.x_BG.masked_fill(~visible_BG, 0.0)
+        if self.params.rescale:
+            seen_B1 = (visible_BG & self.measured_G).sum(1, keepdim=True)
+            share_B1 = seen_B1 / self.measured_G.sum()
+            x_BG = x_BG / share_B1.clamp_min(1e-3)
+        noise = batch.noise if train else None
+        return self.decoder(self.encoder(x_BG, noise), noise)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Error of the reconstruction over the entries in the loss, of all processes."""
+        visible_BG, target_BG = self.draw(batch)
+        y_BG = self.reconstruct(batch, visible_BG, train=True)
+        every = self.params.average == "all"
+        number = target_BG.numel() if every else target_BG.sum()
+        number = mean_across(torch.as_tensor(number, dtype=torch.float32, device=y_BG.device))
+        if self.log_dispersion_G is None:
+            return masked_mse(y_BG, batch.x_BG, target_BG, number), {}
+        mean_BG, dispersion_G = self._counts(y_BG, batch)
+        return masked_nb(mean_BG, dispersion_G, batch.count_BG, target_BG, number), {}
+
+    def _counts(self, y_BG: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
+
+        The decoder gives expression per 10,000 counts through softplus; the cell's own total
+        turns it into counts.
+        """
+        assert self.log_dispersion_G is not None
+        factor_B1 = batch.total_B[:, None] / 1e4
+        mean_BG = (F.softplus(y_BG.float()) * factor_B1).clamp_min(LEAST_MEAN)
+        return mean_BG, self.log_dispersion_G.clamp(-10.0, 10.0).exp()
+
+    @torch.no_grad()
+    def health(self, batch: Batch) -> Health:
+        """Masked skill, 1 - error / error of the gene means, over the entries in the loss.
+
+        The error is the squared error under "mse", the negative binomial deviance under "nb".
+        `difficulty` is the squared error of the gene means over those entries, divided by the
+        same over all measured entries: above 1, the task asks for harder entries than chance.
+        """
+        visible_BG, target_BG = self.draw(batch)
+        y_BG = self.reconstruct(batch, visible_BG, train=False)
+        null_BG = self.mean_G.expand_as(batch.x_BG)
+        null = masked_mse(null_BG, batch.x_BG, target_BG)
+        every = masked_mse(null_BG, batch.x_BG, self.measured_G.expand_as(target_BG))
+        if self.log_dispersion_G is None:
+            ratio = masked_mse(y_BG, batch.x_BG, target_BG) / null
+        else:
+            ratio = self._deviance_ratio(y_BG, batch, target_BG)
+        z_BD = self.embed(batch.x_BG)
+        shape = effective_rank(z_BD), spread(z_BD)
+        skill, difficulty = float(1 - ratio), float(null / every)
+        return Health("skill", skill, LEAST_SKILL, *shape, difficulty=difficulty)
+
+    def _deviance_ratio(self, y_BG: Tensor, batch: Batch, target_BG: Tensor) -> Tensor:
+        """Deviance over that of each gene's own share of all counts, from this very batch."""
+        mean_BG, dispersion_G = self._counts(y_BG, batch)
+        share_G = batch.count_BG.sum(0) / batch.total_B.sum()
+        null_BG = (batch.total_B[:, None] * share_G).clamp_min(LEAST_MEAN)
+        model = nb_deviance(mean_BG, dispersion_G, batch.count_BG, target_BG)
+        return model / nb_deviance(null_BG, dispersion_G, batch.count_BG, target_BG)

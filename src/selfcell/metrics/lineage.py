@@ -1,0 +1,159 @@
+"""Lineage-aware scores: a prediction is judged by where it stands in the Cell Ontology.
+
+Two rules. The study's own is asymmetric: a descendant of the true type counts as right, an
+ancestor does not. The other is symmetric: similarity by information content, so that a coarse
+answer earns part of the score and a fine one is not right for free.
+
+What the ontology cannot say is stated, not guessed:
+- A label without a term ("unmapped") is right only if the very label is predicted.
+- Labels that share one term cannot be told apart here; predicting the other counts as right.
+- A type that the training cells do not hold ("missing") can be right by lineage alone: policy
+  "wrong" keeps its cells, "leave_out" removes and counts them.
+
+Shape suffixes: N test cells, K classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from selfcell.errors import DataError
+from selfcell.metrics import classify
+from selfcell.metrics.ontology import Ontology
+
+Policy = Literal["wrong", "leave_out"]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The ontology's view of a class list.
+
+    Attributes:
+        classes: labels; a code is a position in it.
+        terms: live term of each label, None where unmapped.
+        within_KK: bool [true, predicted]: the predicted term is the true one or its descendant.
+        similarity_KK: float64 Lin similarity in [0, 1], symmetric, diagonal 1.
+        unmapped: labels without a live term.
+        shared: groups of labels that have one term.
+    """
+
+    classes: Sequence[str]
+    terms: Sequence[str | None]
+    within_KK: np.ndarray
+    similarity_KK: np.ndarray
+    unmapped: Sequence[str]
+    shared: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, classes: Sequence[str], ids: Mapping[str, str], ontology: Ontology) -> Lineage:
+        """Place labels in an ontology.
+
+        Args:
+            classes: labels, in code order.
+            ids: ontology id by label; labels may be missing, empty or "unknown".
+            ontology: obsolete ids are followed to their replacement.
+        """
+        terms = [ontology.resolve(ids.get(label, "")) for label in classes]
+        within_KK = np.eye(len(classes), dtype=bool)
+        similarity_KK = np.eye(len(classes))
+        for i, true in enumerate(terms):
+            for j, predicted in enumerate(terms):
+                if true is not None and predicted is not None:
+                    within_KK[i, j] = ontology.is_within(predicted, true)
+                    similarity_KK[i, j] = ontology.lin(true, predicted)
+        groups: dict[str, list[str]] = {}
+        for label, term in zip(classes, terms, strict=True):
+            if term is not None:
+                groups.setdefault(term, []).append(label)
+        unmapped = [label for label, term in zip(classes, terms, strict=True) if term is None]
+        shared = [group for group in groups.values() if len(group) > 1]
+        return cls(list(classes), terms, within_KK, similarity_KK, unmapped, shared)
+
+    def forgive(self, true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
+        """Predictions with each descendant of the true type replaced by the true type.
+
+        Source: Richter et al. 2024, evaluation by the ontology's child matrix.
+        Differs from the paper: nothing.
+        """
+        right_N = (predicted_N >= 0) & self.within_KK[true_N, predicted_N]
+        return np.where(right_N, true_N, predicted_N)
+
+    def similarity(self, true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
+        """(N,) Lin similarity of each prediction to the truth, in [0, 1]; 0 for "none"."""
+        return np.where(predicted_N >= 0, self.similarity_KK[true_N, predicted_N], 0.0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Lineage-aware scores.
+
+    Attributes:
+        values: `lineage_macro_f1`, `lineage_micro_f1` (asymmetric rule), `lin_macro` (mean over
+            true types of the mean similarity) and `lin_micro` (mean over cells), in [0, 1].
+        left_out: cells removed by the policy "leave_out", by label.
+        missing: true types that training did not hold, by number of test cells.
+    """
+
+    values: Mapping[str, float]
+    left_out: Mapping[str, int]
+    missing: Mapping[str, int]
+
+
+def score(
+    true_N: np.ndarray,
+    predicted_N: np.ndarray,
+    lineage: Lineage,
+    trained: Collection[str] | None = None,
+    missing: Policy = "wrong",
+) -> Scored:
+    """Score predictions with the ontology.
+
+    Source: `Lineage.forgive` and `Ontology.lin`. Differs from the paper: macro-F1 over true
+    labels; the similarity is ours.
+
+    Args:
+        true_N, predicted_N: codes into `lineage.classes`; a prediction may be -1 ("none").
+        trained: labels that the classifier was trained on; None means all.
+        missing: what to do with test cells of other labels, see the module's text.
+
+    Raises:
+        DataError: the policy leaves no test cell.
+    """
+    classify.confusion(true_N, predicted_N, len(lineage.classes))
+    held = set(lineage.classes if trained is None else trained)
+    absent_K = np.array([label not in held for label in lineage.classes])
+    absent = Counter(lineage.classes[code] for code in true_N[absent_K[true_N]])
+    if missing == "leave_out":
+        keep_N = ~absent_K[true_N]
+        true_N, predicted_N = true_N[keep_N], predicted_N[keep_N]
+        if true_N.size == 0:
+            raise DataError(
+                f"no test cell is of a trained type: {sorted(absent)}",
+                "one type in common",
+                "use the policy `wrong`",
+            )
+    return Scored(
+        values(true_N, predicted_N, lineage),
+        left_out=dict(absent) if missing == "leave_out" else {},
+        missing=dict(absent),
+    )
+
+
+def values(true_N: np.ndarray, predicted_N: np.ndarray, lineage: Lineage) -> dict[str, float]:
+    """The four scores of `Scored.values`, of cells that no policy removes."""
+    forgiven_N = lineage.forgive(true_N, predicted_N)
+    table_KK1 = classify.confusion(true_N, forgiven_N, len(lineage.classes))
+    similarity_N = lineage.similarity(true_N, predicted_N)
+    count_K = np.bincount(true_N)
+    sum_K = np.bincount(true_N, weights=similarity_N)
+    return {
+        "lineage_macro_f1": classify.macro_f1(table_KK1),
+        "lineage_micro_f1": classify.micro_f1(table_KK1),
+        "lin_macro": float((sum_K[count_K > 0] / count_K[count_K > 0]).mean()),
+        "lin_micro": float(similarity_N.mean()),
+    }

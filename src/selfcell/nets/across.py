@@ -1,0 +1,71 @@
+"""Sums and gathers over the processes of a distributed run, with gradients.
+
+With one process each function is the identity, so a method is written once. With R processes
+the trainer averages gradients over them; every function here is its own exact derivative under
+that average, so R processes with B cells each give the gradient of one process with R * B cells.
+
+Shape suffixes: B cells of this process, N cells of all processes, D features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def processes() -> int:
+    """Number of processes that train together; 1 without torch.distributed."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def sum_across(x: Tensor) -> Tensor:
+    """The sum of `x` over all processes; every process gets it."""
+    return _Sum.apply(x) if processes() > 1 else x
+
+
+def mean_across(x: Tensor) -> Tensor:
+    """The mean of `x` over all processes. As a denominator it makes the average over processes
+    of local sums / mean count equal to the global sum / global count."""
+    return sum_across(x) / processes()
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_BD: Tensor) -> Tensor:
+        parts = [torch.empty_like(x_BD) for _ in range(processes())]
+        dist.all_gather(parts, x_BD.contiguous())
+        ctx.rows = x_BD.shape[0]
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total_ND = grads[0].clone()
+        dist.all_reduce(total_ND)
+        return total_ND[dist.get_rank() * ctx.rows :][: ctx.rows]
+
+
+def gather_across(x_BD: Tensor) -> Tensor:
+    """(N, D) rows of all processes in order of rank. Every process must hold the same B."""
+    return _Gather.apply(x_BD) if processes() > 1 else x_BD
+
+
+def first_row(rows: int) -> int:
+    """Where this process's rows begin in `gather_across` of `rows` rows a process."""
+    return dist.get_rank() * rows if processes() > 1 else 0

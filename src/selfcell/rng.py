@@ -1,0 +1,122 @@
+"""Every random number of the study, drawn from an explicit key and never from a global state.
+
+Two kinds of draw. `generator` gives an ordinary NumPy generator for the few draws a job makes
+once (splits, permutations). `Noise` is counter-based: each value is a pure function of (seed,
+step, cell, stream, position), so a mask does not depend on batch composition, on the rank that
+holds the cell, on the device, or on whether the run was interrupted.
+
+Shape suffixes: B cells, N values a cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def derive(*key: object) -> int:
+    """Hash a key of numbers and strings to a seed in [0, 2**63)."""
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(*key: object) -> np.random.Generator:
+    """NumPy generator that depends on the key alone."""
+    return np.random.default_rng(derive(*key))
+
+
+def torch_generator(*key: object) -> torch.Generator:
+    """CPU torch generator that depends on the key alone (used for weight initialisation)."""
+    return torch.Generator().manual_seed(derive(*key))
+
+
+def _mix(x: Tensor) -> Tensor:
+    """32-bit finaliser on int32, in place: every output bit depends on every input bit.
+
+    Source: Wellons, "Prospecting for hash functions" (2018), the xorshift-multiply `lowbias32`.
+    `>>` on int32 is arithmetic, hence the masks; one scratch buffer, since fresh pages cost
+    more than the arithmetic.
+    """
+    scratch = torch.empty_like(x)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
+        torch.bitwise_right_shift(x, shift, out=scratch)
+        scratch &= (1 << (32 - shift)) - 1
+        x ^= scratch
+        if factor != 1:
+            x *= _wrap32(factor)
+    return x
+
+
+def _wrap32(value: int) -> int:
+    """The signed 32-bit integer with the same low 32 bits."""
+    return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers of one training step, keyed by seed, step and cell.
+
+    Attributes:
+        seed: any integer; the run's seed.
+        step: optimiser step, >= 0.
+        cell_B: int64 identifiers of the batch's cells, on the device the values are wanted on.
+    """
+
+    seed: int
+    step: int
+    cell_B: Tensor
+
+    def bits(self, n: int, stream: str) -> Tensor:
+        """(B, n) int32, uniform over all 32-bit values. `stream` names the use: two uses of one
+        step must not share it, or their draws are the same."""
+        key = derive("noise", self.seed, self.step, stream)
+        row_B = _mix(self.cell_B.to(torch.int32) ^ _wrap32(key))
+        row_B = _mix(row_B ^ (self.cell_B >> 32).to(torch.int32) ^ _wrap32(key >> 32))
+        column_N = _mix(torch.arange(1, n + 1, dtype=torch.int32, device=self.cell_B.device))
+        return _mix(row_B[:, None] ^ column_N[None, :])
+
+    def uniform(self, n: int, stream: str) -> Tensor:
+        """(B, n) float32 uniform on the open interval (0, 1), in steps of 2**-23."""
+        word = (self.bits(n, stream) >> 9) & 0x7FFFFF
+        return (word.to(torch.float32) + 0.5) * 2.0**-23
+
+    def bernoulli(self, p: float, n: int, stream: str) -> Tensor:
+        """(B, n) bool, True with probability p (exact to 2**-32). Raises ValueError outside [0, 1]."""
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"probability {p} is outside [0, 1]")
+        if p == 1.0:
+            return torch.ones(self.cell_B.shape[0], n, dtype=torch.bool, device=self.cell_B.device)
+        return self.bits(n, stream) < _wrap32(round(p * 2**32) + (1 << 31))
+
+    def normal(self, n: int, stream: str) -> Tensor:
+        """(B, n) float32 standard normal, by inverting the distribution function."""
+        return torch.special.ndtri(self.uniform(n, stream))
+
+    def negative_binomial_mixture(self, n: int, stream: str, total: int = 10) -> Tensor:
+        """(B, n) float32 counts k ~ NB(total_count=total, prob p), p ~ U(0, 1) for each entry.
+
+        Integrating the negative binomial over p in closed form leaves
+        P(K >= k) = total / (k + total), which one uniform inverts exactly: two random draws and
+        a gamma-Poisson sampler become one division. The mean of K is infinite; `log1p` of the
+        normalised counts is what the noise uses.
+
+        Source: the study's augmentation (Richter et al. 2024, contrastive methods); the closed
+        form is derived in the test of this module.
+        """
+        return torch.floor(total / self.uniform(n, stream)) - total
+
+    def rows(self, keep_B: Tensor) -> Noise:
+        """The same noise for a subset of the batch."""
+        return Noise(self.seed, self.step, self.cell_B[keep_B])
+
+
+def fan_in_uniform_(weight: Tensor, fan_in: int, rng: torch.Generator) -> None:
+    """Fill with U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default for linear layers, from `rng`."""
+    bound = 1.0 / math.sqrt(fan_in)
+    with torch.no_grad():
+        weight.uniform_(-bound, bound, generator=rng)

@@ -1,0 +1,146 @@
+"""What a job is told: the slice of the configuration that defines it, as one JSON string.
+
+The workflow builds these from the configuration; the scripts read them back. No script imports
+`selfcell.config`, so a new key there re-runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from selfcell.data.registry import NAME, Frozen
+from selfcell.data.specs import CorpusSpec
+
+Name = Annotated[str, Field(pattern=NAME)]
+Readout = Literal["probe", "prototype", "knn1", "knn5"]
+
+
+class Section(Frozen):
+    """A part of the configuration; numbers out of range are refused with the whole range."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_range(cls, data: Any) -> Any:
+        for key, value in data.items() if isinstance(data, Mapping) else ():
+            bounds = {
+                name: getattr(item, name)
+                for item in getattr(cls.model_fields.get(key), "metadata", ())
+                for name in ("ge", "le")
+                if hasattr(item, name)
+            }
+            low, high = bounds.get("ge", float("-inf")), bounds.get("le", float("inf"))
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if number and not low <= value <= high:
+                raise ValueError(f"{key}: {value} is outside [{low}, {high}]")
+        return data
+
+
+class Network(Section):
+    """Encoder (mirrored by decoders), shared by every arm."""
+
+    hidden: list[int] = [512, 512, 256, 256, 64]
+    """Layer widths; the last is the embedding's."""
+    activation: Literal["selu", "relu"] = "selu"
+    """After each layer."""
+    dropout: float = Field(0.1, ge=0.0, le=0.9)
+    """Probability of dropping a hidden unit in training."""
+
+
+class Training(Section):
+    """Budget and optimiser, the same for every method that does not state its own."""
+
+    steps: int = Field(400, ge=1, le=10**8)
+    """Optimiser steps."""
+    batch: int = Field(256, ge=2, le=65_536)
+    """Cells a step."""
+    lr: float = Field(1e-3, ge=1e-7, le=1.0)
+    """Learning rate of AdamW."""
+    weight_decay: float = Field(0.01, ge=0.0, le=10.0)
+    """Weight decay of AdamW."""
+    clip: float = Field(1.0, ge=1e-3, le=1e6)
+    """L2 norm that gradients are clipped to."""
+    decay_every: int = Field(2, ge=0, le=10**6)
+    """Epochs between decays of the learning rate; 0: never."""
+    decay: float = Field(0.9, ge=0.01, le=1.0)
+    """Factor of each decay."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the processor computes in it, else float32."""
+
+
+class Job(Section):
+    """What every job's slice begins with; `from_json` reads what `to_json` wrote."""
+
+    study: Name
+    """Of the score table."""
+    protocol: Literal["intended", "published"]
+    """Of the score table."""
+
+    def to_json(self) -> str:
+        """One line; the same settings give the same text."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises pydantic's ValidationError on a slice of another form."""
+        return cls.model_validate_json(text)
+
+
+class PretrainSpec(Job):
+    """All that a pre-training run depends on beside its data and its code."""
+
+    corpus: CorpusSpec
+    method: Name
+    task: Name
+    params: dict[str, Any]
+    network: Network
+    training: Training
+    seed: int
+
+
+class FrozenSpec(Job):
+    """Readouts of a frozen model on its targets."""
+
+    corpus: Name
+    method: Name
+    seed: int
+    readouts: list[Readout]
+
+
+class TunedRegime(Section):
+    """A label regime with the settings that tuning chose for the arm."""
+
+    labels: str
+    draws: int
+    lr: float
+    steps: int
+
+
+class FineTuneSpec(Job):
+    """A fine-tuning job: all regimes and draws of one arm, seed and target."""
+
+    target: Name
+    corpus: Name
+    method: Name
+    seed: int
+    regimes: list[TunedRegime]
+    batch: int
+    weight_decay: float
+    clip: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    network: Network
+
+
+class BaselineSpec(Job):
+    """Simple rivals of one target."""
+
+    target: Name
+    corpora: list[CorpusSpec]
+    baselines: list[str]
+    readouts: list[Readout]
+    network: Network
+    seeds: list[int]

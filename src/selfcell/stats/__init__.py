@@ -1,0 +1,1 @@
+"""From runs to answers: the score table, paired differences, intervals, verdicts."""

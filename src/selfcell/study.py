@@ -1,0 +1,203 @@
+"""What a configuration asks for: which models, which evaluations, and each job's own slice.
+
+A job gets only the slice that defines it, as one JSON string, so that a changed setting re-runs
+the branch it belongs to and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from selfcell.config import REGISTRY, Config, Corpus, Method, Target
+from selfcell.data.registry import Registry
+from selfcell.data.specs import CorpusSpec
+from selfcell.errors import ConfigError
+from selfcell.methods import METHODS, parameters
+from selfcell.provenance import ROOT
+from selfcell.specs import (
+    BaselineSpec,
+    FineTuneSpec,
+    FrozenSpec,
+    PretrainSpec,
+    Training,
+    TunedRegime,
+)
+
+NONE = "none"
+SCRATCH, SCRATCH_LONG = "scratch", "scratch_long"
+
+
+class Model(NamedTuple):
+    """A pre-trained model."""
+
+    corpus: str
+    method: str
+    seed: int
+
+
+class FineTune(NamedTuple):
+    """A fine-tuning job; scratch arms have the corpus "none"."""
+
+    target: str
+    corpus: str
+    method: str
+    seed: int
+
+
+class Study:
+    """The jobs of one configuration.
+
+    Raises:
+        ConfigError: the configuration names what the registry does not hold, or fine-tunes an
+            arm that `fine_tuning.tuning` has no settings for.
+    """
+
+    def __init__(self, config: Config, registry: Path = REGISTRY) -> None:
+        self.config = config
+        self.registry = Registry.load(registry)
+        self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
+        self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
+        self.methods: Mapping[str, Method] = {entry.name: entry for entry in config.methods}
+        self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
+        own_sets = [entry.name for entry in config.gene_sets]
+        for method in config.methods:
+            for name in self.gene_sets(method.name):
+                if name not in own_sets:
+                    self.registry.reference(name)
+
+    # -- what there is to do -----------------------------------------------------------------
+
+    def models(self) -> list[Model]:
+        """Every pre-training run, corpora first."""
+        return [
+            Model(corpus.name, method, seed)
+            for corpus in self.config.corpora
+            if self.targets_of(corpus.name)
+            for method in (corpus.methods or list(self.methods))
+            for seed in self.config.pretraining.seeds
+        ]
+
+    def targets_of(self, corpus: str) -> list[str]:
+        """Targets that models of a corpus are evaluated on."""
+        return [name for name, target in self.targets.items() if corpus in target.corpora]
+
+    def fine_tunes(self) -> list[FineTune]:
+        """Every fine-tuning job, the scratch arms of each target first."""
+        tuning = self.config.fine_tuning
+        jobs: list[FineTune] = []
+        if not tuning.methods or not tuning.regimes:
+            return jobs
+        scratch = [SCRATCH, SCRATCH_LONG] if tuning.scratch_long else [SCRATCH]
+        for target in self.config.targets:
+            arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
+            for corpus in target.fine_tune:
+                on = self.corpora[corpus].methods
+                arms += [(corpus, arm) for arm in tuning.methods if on is None or arm in on]
+            for corpus, arm in arms:
+                for seed in self.config.pretraining.seeds:
+                    jobs.append(FineTune(target.name, corpus, arm, seed))
+        return jobs
+
+    def gene_sets(self, method: str) -> list[str]:
+        """Gene-set collections that a method's parameters name; empty for most methods."""
+        params = self._params(self.methods[method])
+        return [params["gene_sets"]] if params.get("gene_sets") else []
+
+    def module(self, method: str) -> str:
+        """Module of a method, for the code digest."""
+        return METHODS[self.methods[method].task]
+
+    def excluding(self, corpus: str) -> list[str]:
+        """Targets whose test cells must stay out of a corpus: those of the same data sets."""
+        own = {source.dataset for source in self.corpora[corpus].sources}
+        return [name for name, target in self.targets.items() if target.dataset in own]
+
+    # -- the slice of each job ---------------------------------------------------------------
+
+    def corpus_spec(self, corpus: str) -> CorpusSpec:
+        """Which cells a corpus holds."""
+        fields = self.corpora[corpus].model_dump(exclude={"methods"})
+        return CorpusSpec(**fields, targets=tuple(self.excluding(corpus)))
+
+    def pretrain_spec(self, corpus: str, method: str, seed: int) -> str:
+        """All that a pre-training run depends on beside its data and its code."""
+        entry = self.methods[method]
+        return PretrainSpec(
+            **self._study,
+            corpus=self.corpus_spec(corpus),
+            method=method,
+            task=entry.task,
+            params=self._params(entry),
+            network=self.config.network,
+            training=Training(**self.config.pretraining.model_dump(exclude={"seeds"})),
+            seed=seed,
+        ).to_json()
+
+    def frozen_spec(self, corpus: str, method: str, seed: int) -> str:
+        """Readouts of a frozen model on its targets."""
+        readouts = self.config.frozen.readouts
+        return FrozenSpec(
+            **self._study, corpus=corpus, method=method, seed=seed, readouts=readouts
+        ).to_json()
+
+    def finetune_spec(self, job: FineTune) -> str:
+        """Regimes, budget and tuned settings of a fine-tuning job."""
+        tuning, training = self.config.fine_tuning, self.config.pretraining
+        # Cells seen in pre-training, in fine-tuning steps: the same number of cells again.
+        extra = training.steps * training.batch // tuning.batch
+        regimes = []
+        for regime in tuning.regimes:
+            lr, steps = self.tuned(job.method, str(regime.labels))
+            steps += extra if job.method == SCRATCH_LONG else 0
+            regimes.append(
+                TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
+            )
+        return FineTuneSpec(
+            **self._study,
+            **job._asdict(),
+            regimes=regimes,
+            batch=tuning.batch,
+            weight_decay=tuning.weight_decay,
+            clip=training.clip,
+            precision=training.precision,
+            network=self.config.network,
+        ).to_json()
+
+    def baseline_spec(self, target: str) -> str:
+        """Baselines of a target."""
+        return BaselineSpec(
+            **self._study,
+            target=target,
+            corpora=[self.corpus_spec(name) for name in self.targets[target].corpora],
+            baselines=self.config.baselines,
+            readouts=self.config.frozen.readouts,
+            network=self.config.network,
+            seeds=self.config.pretraining.seeds,
+        ).to_json()
+
+    @property
+    def _study(self) -> dict[str, Any]:
+        return {"study": self.config.study, "protocol": self.config.protocol}
+
+    def tuned(self, arm: str, labels: str) -> tuple[float, int]:
+        """Learning rate and steps of an arm in a regime, from the committed tuning table."""
+        path = Path(self.config.fine_tuning.tuning)
+        path = path if path.is_absolute() else ROOT / path
+        if not path.is_file():
+            raise ConfigError(f"{path} does not exist", "a tuning table", "make tune")
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))["chosen"]
+        arm = SCRATCH if arm == SCRATCH_LONG else arm
+        kind = SCRATCH if arm == SCRATCH else "pretrained"
+        settings = table.get(arm, table[kind])
+        few = "all" if labels == "all" else "few"
+        return float(settings[few]["lr"]), int(settings[few]["steps"])
+
+    def _params(self, entry: Method) -> dict[str, Any]:
+        import dataclasses
+
+        params = parameters(entry.task, entry.params, f"methods.{entry.name}")
+        return dataclasses.asdict(params)

@@ -1,0 +1,161 @@
+"""Cell-type annotation with a network: frozen under simple readouts, or fine-tuned.
+
+Shape suffixes: P pool cells, N test cells, G genes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from selfcell.data.cells import StoreCells
+from selfcell.data.loader import Loader, normalise
+from selfcell.data.store import Store
+from selfcell.errors import StoreError
+from selfcell.nets.mlp import MLP
+from selfcell.specs import FineTuneSpec, FrozenSpec, TunedRegime
+from selfcell.tasks.finetune import CHECKS, Labelled, fine_tune
+from selfcell.tasks.model import Trained, embed
+from selfcell.tasks.score import Scores, Truth, evaluate_frozen
+from selfcell.train.loop import Plan
+from selfcell.train.precision import use_bf16
+
+Frames = tuple[pd.DataFrame, pd.DataFrame]
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Data:
+    """Cells of a target, as a network takes them.
+
+    Attributes:
+        split: the split file. truth: what scoring needs of it.
+        pool: cells of the pool. x_PG, x_NG: float32 log1p expression of pool and test cells.
+    """
+
+    split: Mapping[str, Any]
+    truth: Truth
+    pool: StoreCells
+    x_PG: torch.Tensor
+    x_NG: torch.Tensor
+
+    @classmethod
+    def read(cls, store: Store, split: Mapping[str, Any]) -> Data:
+        """Read the pool and the test cells of a split from the store of its data set."""
+        pool = StoreCells.named(store, split["pool"])
+        test = StoreCells.named(store, split["test"])
+        return cls(split, Truth.of(split), pool, _dense(pool), _dense(test))
+
+
+def _dense(cells: StoreCells) -> torch.Tensor:
+    rows = np.arange(len(cells.ids))
+    parts = np.array_split(rows, max(1, len(rows) // CHUNK))
+    return torch.cat([normalise(cells.rows(part), cells.total_N[part]) for part in parts])
+
+
+def require_genes(model: Trained, store: Store) -> None:
+    """Raises StoreError unless the model's genes are the store's, in the same order."""
+    if list(model.gene_ids) != store.gene_ids:
+        raise StoreError(
+            f"{store.path}: genes differ from the model's ({len(store.gene_ids)} against "
+            f"{len(model.gene_ids)})",
+            "the vocabulary that the model was trained on",
+            "pre-train and evaluate within one study",
+        )
+
+
+def frozen(spec: FrozenSpec, model: Trained, data: Data, run_hash: str) -> Frames:
+    """Score rows and prediction rows of a frozen model on one target."""
+    keys = {
+        "study": spec.study,
+        "protocol": spec.protocol,
+        "corpus": spec.corpus,
+        "target": data.split["target"],
+        "split": data.split["hash"],
+        "method": spec.method,
+        "init": "pretrained",
+        "seed": spec.seed,
+        "mode": "frozen",
+        "run_hash": run_hash,
+    }
+    pool_PD = embed(model.encoder, data.x_PG).numpy()
+    test_ND = embed(model.encoder, data.x_NG).numpy()
+    return evaluate_frozen(pool_PD, test_ND, data.truth, spec.readouts, keys, model.status)
+
+
+def fine_tuned(
+    spec: FineTuneSpec, encoder: MLP, status: str, init: str, data: Data, run_hash: str
+) -> Frames:
+    """Score rows and prediction rows of an arm fine-tuned at each of its regimes and draws.
+
+    Args:
+        encoder: the weights to start from; left as they are.
+        status: of the pre-trained model, carried into the rows ("ok" for scratch).
+        init: "pretrained" or "random".
+    """
+    keys = {
+        "study": spec.study,
+        "protocol": spec.protocol,
+        "corpus": spec.corpus,
+        "target": spec.target,
+        "split": data.split["hash"],
+        "method": spec.method,
+        "init": init,
+        "seed": spec.seed,
+        "mode": "fine-tuned",
+        "run_hash": run_hash,
+    }
+    scores = Scores(keys, data.truth)
+    for regime in spec.regimes:
+        draws: Sequence[np.ndarray] = data.truth.draws[regime.labels][: regime.draws]
+        for number, rows in enumerate(draws):
+            _one(spec, regime, number, np.asarray(rows), encoder, status, data, scores)
+    return scores.frames()
+
+
+def _one(
+    spec: FineTuneSpec,
+    regime: TunedRegime,
+    number: int,
+    rows: np.ndarray,
+    encoder: MLP,
+    status: str,
+    data: Data,
+    scores: Scores,
+) -> None:
+    """Fine-tune and score one draw."""
+    stopping = regime.labels == "all"
+    plan = Plan(
+        regime.steps,
+        clip=spec.clip,
+        bf16=use_bf16(spec.precision),
+        log_every=max(1, regime.steps // CHECKS),
+    )
+    names = (spec.target, regime.labels, str(number))
+    labelled = Labelled(data.x_PG, data.truth.pool_P, rows, names)
+
+    def batches(chosen: np.ndarray, seed: int) -> Loader:
+        labels = data.truth.pool_P[chosen]
+        return Loader(data.pool, chosen, spec.batch, seed, label_N=labels)
+
+    model = fine_tune(
+        encoder,
+        labelled,
+        len(data.truth.classes),
+        plan,
+        batches,
+        lr=regime.lr,
+        weight_decay=spec.weight_decay,
+        early_stopping=stopping,
+    )
+    run: dict[str, Any] = {"regime": regime.labels, "draw": number, "readout": "head"}
+    if model is None:
+        scores.add(None, **run, n_labels=len(rows), status="diverged")
+        return
+    p_NC = model.probabilities(data.x_NG).numpy()
+    scores.add(p_NC.argmax(1), p_NC, **run, n_labels=len(rows), status=status)

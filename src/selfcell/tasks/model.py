@@ -1,0 +1,110 @@
+"""A pre-trained model on disk: a folder that describes itself, without pickle.
+
+`weights.safetensors` holds the method's tensors (the encoder's under `encoder.`); `model.json`
+the format version, the settings that made it, the vocabulary in column order, and whether it
+learned. Shape suffixes: B cells, G genes, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from selfcell.errors import StoreError
+from selfcell.job import write_json
+from selfcell.methods.base import Health, Method
+from selfcell.nets.mlp import MLP
+from selfcell.rng import torch_generator
+from selfcell.specs import Network, PretrainSpec
+
+FORMAT = 1
+CHUNK = 1024  # rows a forward pass takes: fixed, so that an embedding does not depend on memory
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model read back.
+
+    Attributes:
+        encoder: in evaluation mode.
+        gene_ids: its vocabulary, in the order of its input columns.
+        status: "ok", "collapsed", "not_learned" or "diverged".
+        about: the whole of model.json.
+    """
+
+    encoder: MLP
+    gene_ids: Sequence[str]
+    status: str
+    about: dict[str, Any]
+
+
+def new_encoder(n_genes: int, network: Network, seed: int) -> MLP:
+    """An encoder with the initial weights of `seed`, as `Context.encoder` makes it."""
+    return MLP(
+        [n_genes, *network.hidden],
+        torch_generator(seed, "encoder"),
+        activation=network.activation,
+        dropout=network.dropout,
+        name="encoder",
+    )
+
+
+def save(
+    folder: Path,
+    method: Method,
+    spec: PretrainSpec,
+    gene_ids: Sequence[str],
+    health: Health | None,
+    notes: dict[str, Any],
+) -> None:
+    """Write the model into `folder` (made if absent). `health` is None for a diverged run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
+    save_file(weights, folder / "weights.safetensors", {"format": "pt"})
+    status = health.status if health else "diverged"
+    about = {
+        "format": FORMAT,
+        "spec": spec.model_dump(mode="json"),
+        "gene_ids": list(gene_ids),
+        "status": status,
+        "health": vars(health) if health else None,
+        **notes,
+    }
+    write_json(about, folder / "model.json")
+
+
+def load(folder: Path) -> Trained:
+    """Read a model.
+
+    Raises:
+        StoreError: files are missing or damaged, of a newer format, or do not fit together.
+    """
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "weights.safetensors")
+    except (FileNotFoundError, json.JSONDecodeError, SafetensorError) as error:
+        raise StoreError(f"{folder}: no readable model ({error})", "a folder that pretrain wrote")
+    if about.get("format") != FORMAT:
+        raise StoreError(f"{folder}: model format {about.get('format')!r}", f"format {FORMAT}")
+    network = Network(**about["spec"]["network"])
+    encoder = new_encoder(len(about["gene_ids"]), network, 0)
+    prefix = "encoder."
+    own = {name[len(prefix) :]: v for name, v in weights.items() if name.startswith(prefix)}
+    try:
+        encoder.load_state_dict(own)
+    except RuntimeError as error:
+        raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
+    return Trained(encoder.eval(), about["gene_ids"], about["status"], about)
+
+
+@torch.no_grad()
+def embed(encoder: MLP, x_BG: torch.Tensor) -> torch.Tensor:
+    """(B, G) log1p expression to (B, D) float32, in chunks."""
+    return torch.cat([encoder(part_BG) for part_BG in x_BG.split(CHUNK)])

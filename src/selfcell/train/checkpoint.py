@@ -1,0 +1,101 @@
+"""The resumable state of a training run, in one file that is either whole or absent.
+
+Format: safetensors (no pickle). Tensors `model/<name>` and `optimiser/<i>/<name>`; the metadata
+holds the format version, the run's key, the step and the history.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from selfcell.errors import StoreError
+from selfcell.job import atomic
+
+FORMAT = "selfcell-state-1"
+
+
+class StateFile:
+    """State of one run at `path`, for the run whose `key` (config + code + data) wrote it."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        history: list[dict[str, float]],
+    ) -> None:
+        """Replace the state atomically. `step` steps are done."""
+        tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
+        for index, moments in optimiser.state_dict()["state"].items():
+            for name, value in moments.items():
+                tensors[f"optimiser/{index}/{name}"] = torch.as_tensor(value)
+        metadata = {
+            "format": FORMAT,
+            "key": self.key,
+            "step": str(step),
+            "history": json.dumps(history),
+        }
+        with atomic(self.path) as temporary:
+            # Copies: two names may share memory, which the format refuses.
+            save_file({k: v.detach().clone() for k, v in tensors.items()}, temporary, metadata)
+
+    def load(
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        history: list[dict[str, float]],
+    ) -> int:
+        """Put a saved state into the model, the optimiser and the history; return its step.
+
+        0 if nothing was saved.
+
+        Raises:
+            StoreError: the file is damaged, or another run wrote it.
+        """
+        if not self.path.exists():
+            return 0
+        metadata, tensors = self._read()
+        if metadata.get("format") != FORMAT or metadata.get("key") != self.key:
+            raise StoreError(
+                f"{self.path}: state of format {metadata.get('format')!r}, "
+                f"run {metadata.get('key')!r}",
+                f"format {FORMAT!r}, run {self.key!r}",
+                "delete the file to train from the start",
+            )
+        groups = optimiser.state_dict()["param_groups"]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "optimiser":
+                index, _, field = rest.partition("/")
+                moments.setdefault(int(index), {})[field] = value
+        prefix = "model/"
+        weights = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+        model.load_state_dict(weights)
+        optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        history[:] = json.loads(metadata["history"])
+        return int(metadata["step"])
+
+    def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}
+        except SafetensorError as error:
+            raise StoreError(
+                f"{self.path}: not a readable state ({error})",
+                "a whole safetensors file",
+                "delete the file to train from the start",
+            ) from error
+
+    def discard(self) -> None:
+        """Remove the state once the run's result is in place."""
+        self.path.unlink(missing_ok=True)

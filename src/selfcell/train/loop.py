@@ -1,0 +1,168 @@
+"""The training loop, for pre-training and fine-tuning alike: read it top to bottom.
+
+Everything random is keyed by (seed, step, cell) and every batch can be asked for by its step, so
+the state of a run is its weights, the optimiser's moments and the step. A run killed at any
+point and started again ends in the same bits.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from selfcell.errors import DivergenceError
+from selfcell.methods.base import Batch
+from selfcell.train.checkpoint import StateFile
+
+EXIT_RETRY = 75  # EX_TEMPFAIL: state is saved, run the same command again to go on
+
+
+class Trainable(Protocol):
+    """What the loop trains."""
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def after_step(self) -> None: ...
+
+
+class Batches(Protocol):
+    """Where batches come from: any step's, in any order."""
+
+    def batch(self, step: int) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train.
+
+    Attributes:
+        steps: optimiser steps in all.
+        clip: L2 norm that gradients are clipped to.
+        decay_every: steps between multiplications of the learning rate by `decay`.
+        bf16: run the network in bfloat16 autocast (weights and moments stay float32).
+        log_every: steps between rows of the history; the last step is always logged.
+        save_every_s: seconds between saves of the state.
+    """
+
+    steps: int
+    clip: float = 1.0
+    decay_every: int = 0
+    decay: float = 1.0
+    bf16: bool = False
+    log_every: int = 20
+    save_every_s: float = 60.0
+
+
+Measure = Callable[[int], dict[str, float]]
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    optimiser: torch.optim.Optimizer,
+    plan: Plan,
+    *,
+    state: StateFile | None = None,
+    measure: Measure | None = None,
+    title: str = "training",
+) -> list[dict[str, float]]:
+    """Train `model` (a `Trainable` module) in place and return its history.
+
+    Args:
+        batches: gives the batch of a step.
+        state: where to keep, and continue from, the run's state; None keeps nothing.
+        measure: called after logged steps with the step; its values join the history row.
+
+    Returns:
+        One row per logged step: step (1-based), loss (mean since the last row), lr, the
+        method's own logs and `measure`'s values.
+
+    Raises:
+        DivergenceError: the loss is NaN or infinite; the last saved state is kept.
+        SystemExit: SIGTERM or SIGUSR1 came; the state is saved, status `EXIT_RETRY`.
+    """
+    rates = [group["lr"] for group in optimiser.param_groups]
+    history: list[dict[str, float]] = []
+    start = state.load(model, optimiser, history) if state else 0
+    model.train()
+    losses: list[float] = []
+    logs: dict[str, Tensor] = {}
+    saved = time.monotonic()
+    bar = tqdm(total=plan.steps, initial=start, desc=title, unit="step", mininterval=1.0)
+    with _Warned() as warned, bar:
+        for step in range(start, plan.steps):
+            factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
+            batch = batches.batch(step)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
+                loss, logs = model.loss(batch)  # type: ignore[operator]
+            value = float(loss.detach())
+            if not torch.isfinite(loss.detach()):
+                raise DivergenceError(
+                    f"{title}: loss {value} at step {step + 1}, learning rate {rates[0] * factor}",
+                    "a finite loss",
+                    "lower the learning rate",
+                )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            optimiser.step()
+            model.after_step()  # type: ignore[operator]
+
+            losses.append(value)
+            bar.update()
+            done = step + 1
+            if done % plan.log_every == 0 or done == plan.steps:
+                row = {"step": float(done), "loss": sum(losses) / len(losses)}
+                row |= {"lr": rates[0] * factor}
+                row |= {name: float(log) for name, log in logs.items()}
+                if measure is not None:
+                    model.eval()
+                    row |= measure(done)
+                    model.train()
+                history.append(row)
+                losses.clear()
+                bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
+            due = time.monotonic() - saved > plan.save_every_s
+            # Means run from one logged step to the next, so only those steps are saved.
+            if state and not losses and (due or warned.signal):
+                state.save(done, model, optimiser, history)
+                saved = time.monotonic()
+            if warned.signal and done < plan.steps and (not losses or state is None):
+                print(f"{title}: signal {warned.signal} at step {done}", file=sys.stderr)
+                sys.exit(EXIT_RETRY)
+    model.eval()
+    return history
+
+
+class _Warned:
+    """Remembers SIGTERM and SIGUSR1 (a scheduler's warning) instead of dying of them."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> _Warned:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            try:
+                self._before[number] = signal.signal(number, self._note)
+            except ValueError:  # not the main thread: signals are its owner's business
+                break
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Augmented views of a cell, for joint-embedding methods."""

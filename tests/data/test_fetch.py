@@ -1,0 +1,393 @@
+"""Fetching from a real server, a real pip, mirrors, and archives."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfcell.data import fetch as fetching
+from selfcell.data import transport
+from selfcell.data.fetch import Patience, cache_dir, fetch, mirror_list, obtain
+from selfcell.data.registry import Artefact, Source
+from selfcell.errors import FetchError
+
+BODY = bytes(range(256)) * 4096  # 1 MiB
+SHA = hashlib.sha256(BODY).hexdigest()
+QUICK = Patience(stall_s=0.4, tries=3, backoff_s=0.01, lock_s=10)
+
+
+class Server:
+    """An HTTP server whose answers follow a script: one word a request, then `good` for ever."""
+
+    def __init__(self) -> None:
+        self.script: list[str] = []
+        self.ranges: list[str | None] = []
+        self.body = BODY
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *args: Any) -> None:
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/x.bin"
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        word = self.script.pop(0) if self.script else "good"
+        asked = request.headers.get("Range")
+        self.ranges.append(asked)
+        if word.isdigit():
+            request.send_error(int(word))
+            return
+        start = int(asked[6:-1]) if asked and word != "norange" else 0
+        body = self.body[start:]
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if word == "altered":
+            body = b"!" + body[1:]
+        if word in ("truncated", "stall"):
+            request.wfile.write(body[: len(body) // 2])
+            request.wfile.flush()
+            if word == "stall":
+                time.sleep(1.0)
+            request.close_connection = True
+            return
+        if word == "slow":
+            time.sleep(1.0)  # others start meanwhile
+        request.wfile.write(body)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def artefact(url: str, sha: str = SHA) -> Artefact:
+    return Artefact(name="x", kind="https", url=url, file="x.bin", sha256=sha, size_mb=1.05)
+
+
+def left_over(cache: Path) -> list[str]:
+    """Files in the cache that are neither results nor locks."""
+    files = [path.name for path in cache.rglob("*") if path.is_file()]
+    return [name for name in files if name != "x.bin" and not name.endswith(".lock")]
+
+
+def test_fetched_once_then_cached(server: Server, tmp_path: Path) -> None:
+    first = fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert first.read_bytes() == BODY
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK) == first
+    assert len(server.ranges) == 1
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["truncated", "stall"])
+def test_a_broken_transfer_is_resumed(server: Server, tmp_path: Path, fault: str) -> None:
+    server.script = [fault]
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+    assert server.ranges == [None, f"bytes={len(BODY) // 2}-"]
+
+
+def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
+    server.script = ["truncated", "norange"]
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+    assert len(server.ranges) == 2
+
+
+def test_unavailable_is_tried_again(server: Server, tmp_path: Path) -> None:
+    server.script = ["503", "429"]
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+    assert len(server.ranges) == 3
+
+
+def test_not_found_is_final(server: Server, tmp_path: Path) -> None:
+    server.script = ["404"] * 9
+    with pytest.raises(FetchError, match="HTTP 404.*SELFCELL_MIRRORS"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert len(server.ranges) == 1
+    assert left_over(tmp_path) == []
+
+
+def test_gives_up_after_the_last_try(server: Server, tmp_path: Path) -> None:
+    server.script = ["503"] * 9
+    with pytest.raises(FetchError, match="HTTP 503.*after 3 attempts"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert len(server.ranges) == 3
+
+
+def test_an_altered_file_is_asked_for_once_more(server: Server, tmp_path: Path) -> None:
+    server.script = ["altered"]
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+    assert len(server.ranges) == 2
+
+
+def test_an_altered_file_twice_names_both_sums(server: Server, tmp_path: Path) -> None:
+    server.script = ["altered"] * 9
+    wrong = hashlib.sha256(b"!" + BODY[1:]).hexdigest()
+    with pytest.raises(FetchError, match=f"(?s){wrong}.*{SHA}"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert len(server.ranges) == 2
+    assert left_over(tmp_path) == []
+    assert not list(tmp_path.rglob("x.bin"))
+
+
+def test_a_damaged_cache_is_refreshed(server: Server, tmp_path: Path) -> None:
+    path = fetch(artefact(server.url), tmp_path, patience=QUICK)
+    path.write_bytes(BODY[:-1])
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+
+
+def test_a_part_left_by_a_killed_process_is_used(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "artefacts" / SHA[:16]
+    folder.mkdir(parents=True)
+    (folder / ".x.bin.part").write_bytes(BODY[:1000])
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+    assert server.ranges == ["bytes=1000-"]
+
+
+def test_a_whole_part_gets_416_and_starts_again(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "artefacts" / SHA[:16]
+    folder.mkdir(parents=True)
+    (folder / ".x.bin.part").write_bytes(BODY)
+    server.script = ["416"]
+    assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
+
+
+def test_a_full_disk_is_no_network_fault(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(url: str, to: Path, *args: object) -> None:
+        to.write_bytes(BODY[:9])
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(transport, "_stream", full)
+    with pytest.raises(OSError, match="No space left"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert left_over(tmp_path) == []
+
+
+def test_mirrors_go_first_and_a_bad_one_is_passed_over(server: Server, tmp_path: Path) -> None:
+    good, bad, empty = tmp_path / "good", tmp_path / "bad", tmp_path / "empty"
+    for folder in (good, bad, empty):
+        folder.mkdir()
+    (good / "x.bin").write_bytes(BODY)
+    (bad / "x.bin").write_bytes(BODY[:-1])
+    mirrors = [str(empty), str(bad), str(good)]
+    path = fetch(artefact(server.url), tmp_path / "cache", mirrors, QUICK)
+    assert path.read_bytes() == BODY
+    assert server.ranges == []
+    (good / "x.bin").write_bytes(b"")
+    assert path.read_bytes() == BODY
+
+
+def test_an_http_mirror_is_asked_for_the_file(server: Server, tmp_path: Path) -> None:
+    nowhere = artefact("http://127.0.0.1:9/never")
+    mirror = server.url.removesuffix("/x.bin") + "/"
+    assert fetch(nowhere, tmp_path, [mirror], QUICK).read_bytes() == BODY
+
+
+def test_many_processes_fetch_once(server: Server, tmp_path: Path) -> None:
+    server.script = ["slow"]
+    code = (
+        "import sys; from pathlib import Path; from selfcell.data.fetch import fetch\n"
+        "from selfcell.data.registry import Artefact\n"
+        "print(fetch(Artefact.model_validate_json(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, artefact(server.url).model_dump_json(), str(tmp_path)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    paths = {process.communicate()[0] for process in running}
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert len(paths) == 1
+    assert len(server.ranges) == 1
+
+
+def test_waiting_for_a_held_lock_ends(tmp_path: Path) -> None:
+    target = tmp_path / "artefacts" / SHA[:16] / "x.bin"
+    target.parent.mkdir(parents=True)
+    with (
+        fetching._lock(target, 1.0),
+        pytest.raises(FetchError, match="another process has held x.bin"),
+    ):
+        fetch(artefact("http://127.0.0.1:9/x"), tmp_path, patience=Patience(lock_s=0.1))
+
+
+def test_local_files_are_used_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "own.bin"
+    path.write_bytes(BODY)
+    own = Artefact(name="o", kind="local", path=str(path))
+    assert fetch(own, tmp_path / "cache") == path
+    pinned = own.model_copy(update={"sha256": "1" * 64})
+    with pytest.raises(FetchError, match=f"{SHA}.*{'1' * 64}"):
+        fetch(pinned, tmp_path)
+    with pytest.raises(FetchError, match="there is no"):
+        fetch(own.model_copy(update={"path": str(tmp_path / "none")}), tmp_path)
+
+
+def tiny_wheel(folder: Path, content: bytes = b"cells") -> Path:
+    path = folder / "tinybox-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(zipfile.ZipInfo("tinybox/data.bin"), content)
+        info = "tinybox-1.0.dist-info"
+        wheel.writestr(
+            zipfile.ZipInfo(f"{info}/METADATA"),
+            "Metadata-Version: 2.1\nName: tinybox\nVersion: 1.0\n",
+        )
+        wheel.writestr(
+            zipfile.ZipInfo(f"{info}/WHEEL"),
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD"), "")
+    return path
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Artefact]:
+    """Build a wheel that pip finds in a folder, and give its artefact."""
+    index = tmp_path / "index"
+    index.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+
+    def make(version: str = "1.0", sha: str = "") -> Artefact:
+        wheel = tiny_wheel(index)
+        return Artefact(
+            name="tiny",
+            kind="registry",
+            package="tinybox",
+            version=version,
+            file=wheel.name,
+            sha256=sha or hashlib.sha256(wheel.read_bytes()).hexdigest(),
+            size_mb=0.001,
+        )
+
+    return make
+
+
+def test_a_member_of_a_registry_package(package: Callable[..., Artefact], tmp_path: Path) -> None:
+    source = Source(
+        artefact=package(),
+        member=("tinybox/data.bin",),
+        sha256=hashlib.sha256(b"cells").hexdigest(),
+    )
+    path = obtain(source, tmp_path / "cache")
+    assert path.read_bytes() == b"cells"
+    (tmp_path / "index" / source.artefact.file).unlink()
+    assert obtain(source, tmp_path / "cache") == path
+    with pytest.raises(ImportError):
+        __import__("tinybox")
+
+
+def test_a_package_out_of_reach(package: Callable[..., Artefact], tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="pip download tinybox==2.0 failed"):
+        fetch(package(version="2.0"), tmp_path / "cache")
+
+
+def test_another_wheel_than_the_pinned(package: Callable[..., Artefact], tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=f"gave sha256.*needed: sha256 {'2' * 64}"):
+        fetch(package(sha="2" * 64), tmp_path / "cache")
+
+
+def test_a_package_from_a_mirror(package: Callable[..., Artefact], tmp_path: Path) -> None:
+    wanted = package(version="3.0")
+    path = fetch(wanted, tmp_path / "cache", [str(tmp_path / "index")])
+    assert path.name == wanted.file
+
+
+def local_source(path: Path, *member: str, content: bytes = b"inner") -> Source:
+    return Source(
+        artefact=Artefact(name="z", kind="local", path=str(path)),
+        member=member,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def test_archives_within_archives(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("deep/x")
+        entry.size = 5
+        tar.addfile(entry, io.BytesIO(b"inner"))
+    outer = tmp_path / "outer.zip"
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr("a/inner.tar.gz", inner.getvalue())
+    found = obtain(local_source(outer, "a/inner.tar.gz", "deep/x"), tmp_path / "cache")
+    assert found.read_bytes() == b"inner"
+    assert sorted(p.name for p in found.parent.iterdir()) == [".x.lock", "x"]
+
+
+def test_a_member_that_is_not_the_pinned(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("x", b"other")
+    sums = [hashlib.sha256(text).hexdigest() for text in (b"other", b"inner")]
+    with pytest.raises(FetchError, match=f"{sums[0]}.*{sums[1]}"):
+        obtain(local_source(tmp_path / "z.zip", "x"), tmp_path / "cache")
+    kept = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert kept == [".x.lock"]
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/escaped"])
+def test_names_that_leave_the_archive(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr(name, b"inner")
+    with pytest.raises(FetchError, match="leaves its archive"):
+        obtain(local_source(tmp_path / "z.zip", name), tmp_path / "cache")
+
+
+def test_links_in_a_tar_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("inner")
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        entry = tarfile.TarInfo("x")
+        entry.type, entry.linkname = tarfile.SYMTYPE, str(tmp_path / "secret")
+        archive.addfile(entry)
+    with pytest.raises(FetchError, match="no plain file"):
+        obtain(local_source(tmp_path / "t.tar", "x"), tmp_path / "cache")
+
+
+def test_no_archive_and_no_member(tmp_path: Path) -> None:
+    (tmp_path / "z.zip").write_bytes(b"text")
+    with pytest.raises(FetchError, match="no archive"):
+        obtain(local_source(tmp_path / "z.zip", "x"), tmp_path / "cache")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("cells.h5ad", b"")
+    with pytest.raises(FetchError, match="did you mean 'cells.h5ad'"):
+        obtain(local_source(tmp_path / "z.zip", "cell.h5ad"), tmp_path / "cache")
+
+
+def test_mirror_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFCELL_MIRRORS", f"/a{os.pathsep}http://h:80/m{os.pathsep}/b,https://c/d")
+    expected = ("/first", "/a", "http://h:80/m", "/b", "https://c/d")
+    assert mirror_list(["/first", "/a"]) == expected
+    monkeypatch.delenv("SELFCELL_MIRRORS")
+    assert mirror_list() == ()
+
+
+def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SELFCELL_CACHE", str(tmp_path))
+    assert cache_dir() == tmp_path
+    assert cache_dir("/given") == Path("/given")
+    monkeypatch.delenv("SELFCELL_CACHE")
+    assert cache_dir() == Path.home() / ".cache" / "selfcell"

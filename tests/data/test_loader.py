@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from selfcell.data.cells import MemoryCells, StoreCells, cell_keys
+from selfcell.data.loader import Loader, normalise
+from selfcell.errors import ConfigError, DataError
+from selfcell.methods.base import Batch
+from tests.data.factory import make_cells, make_store
+
+N = 50
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> StoreCells:
+    store = make_store(tmp_path, make_cells(n=60))
+    return StoreCells.of([(store, np.arange(60))])
+
+
+def positions(loader: Loader, start: int, stop: int) -> list[int]:
+    return [int(i) for step in range(start, stop) for i in loader.positions(step)[0]]
+
+
+def same(one: Batch, two: Batch) -> bool:
+    return (
+        torch.equal(one.x_BG, two.x_BG)
+        and torch.equal(one.count_BG, two.count_BG)
+        and torch.equal(one.noise.cell_B, two.noise.cell_B)
+        and one.noise.step == two.noise.step
+    )
+
+
+def test_every_cell_once_per_epoch_across_batch_borders(cells: StoreCells) -> None:
+    sequence = positions(Loader(cells, np.arange(N), 16, 0), 0, 25)  # 400 cells: 8 epochs
+    epochs = [sequence[i : i + N] for i in range(0, 400, N)]
+    assert all(sorted(epoch) == list(range(N)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_batches_depend_on_seed_and_step_alone(cells: StoreCells) -> None:
+    first, second = (Loader(cells, np.arange(N), 16, 3) for _ in range(2))
+    late = second.batch(9)
+    assert same([first.batch(step) for step in range(10)][9], late)
+    assert not same(Loader(cells, np.arange(N), 16, 4).batch(9), late)
+
+
+def test_batch_holds_the_cells_it_names(cells: StoreCells) -> None:
+    rows = np.arange(10, 60)
+    loader = Loader(cells, rows, 16, 0)
+    batch = loader.batch(1)
+    index = rows[loader.positions(1)[0]]
+    assert np.array_equal(batch.count_BG.numpy(), cells.rows(index).toarray())
+    assert torch.equal(batch.x_BG, normalise(cells.rows(index), cells.total_N[index]))
+    assert np.array_equal(batch.total_B.numpy(), cells.total_N[index].astype(np.float32))
+    assert np.array_equal(batch.noise.cell_B.numpy(), cells.key_N[index])
+    assert (batch.x_BG.dtype, batch.count_BG.dtype, batch.total_B.dtype) == (torch.float32,) * 3
+    assert (batch.noise.seed, batch.noise.step, batch.label_B) == (0, 1, None)
+
+
+def test_ranks_together_see_what_one_process_sees(cells: StoreCells) -> None:
+    whole = Loader(cells, np.arange(N), 16, 0)
+    parts = [Loader(cells, np.arange(N), 16, 0, rank=r, ranks=2) for r in range(2)]
+    for step in (0, 3):  # batch 3 runs across the border of epochs
+        together = whole.batch(step)
+        for rank, part in enumerate(parts):
+            mine = part.batch(step)
+            assert torch.equal(mine.x_BG, together.x_BG[rank::2])
+            assert torch.equal(mine.noise.cell_B, together.noise.cell_B[rank::2])
+
+
+def test_copies_of_a_cell_within_a_batch_get_other_noise(cells: StoreCells) -> None:
+    batch = Loader(cells, np.arange(3), 12, 0).batch(0)
+    assert len({tuple(row) for row in batch.count_BG.tolist()}) == 3
+    assert len(set(batch.noise.cell_B.tolist())) == 12
+    assert (batch.noise.cell_B >= 0).all()
+    assert set(cells.key_N[:3]) == set(batch.noise.cell_B[:3].tolist())
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 5])
+def test_prefetching_changes_nothing(cells: StoreCells, ahead: int) -> None:
+    loader = Loader(cells, np.arange(N), 16, 0)
+    batches = list(loader.stream(4, 8, ahead=ahead))
+    assert [batch.noise.step for batch in batches] == [4, 5, 6, 7]
+    assert all(same(batch, loader.batch(batch.noise.step)) for batch in batches)
+
+
+def test_an_error_while_prefetching_is_raised() -> None:
+    counts = make_cells(n=10).X
+    total_N = np.array([9] * 9 + [0])
+    cells = MemoryCells(counts, total_N, cell_keys(map(str, range(10))))
+    with pytest.raises(DataError, match="without counts"):
+        list(Loader(cells, np.arange(10), 10, 0).stream(0, 3))
+
+
+def test_a_stream_may_be_left_early(cells: StoreCells) -> None:
+    stream = Loader(cells, np.arange(N), 16, 0).stream(0, 10**9)
+    assert next(stream).noise.step == 0
+    stream.close()
+
+
+def test_labels_stay_with_their_cells(cells: StoreCells) -> None:
+    rows = np.arange(5, 14)
+    loader = Loader(cells, rows, 64, 0, label_N=rows * 10)
+    batch = loader.batch(0)
+    assert batch.label_B is not None
+    assert batch.label_B.dtype == torch.int64
+    assert np.array_equal(batch.label_B.numpy(), rows[loader.positions(0)[0]] * 10)
+    assert batch.x_BG.shape[0] == 64
+
+
+def test_what_cannot_be_loaded(cells: StoreCells) -> None:
+    with pytest.raises(DataError, match="no cells"):
+        Loader(cells, np.arange(0), 16, 0)
+    for batch, ranks in ((0, 1), (15, 2)):
+        with pytest.raises(ConfigError, match="ranks"):
+            Loader(cells, np.arange(N), batch, 0, ranks=ranks)
+    with pytest.raises(ConfigError, match="3 labels for 50 cells"):
+        Loader(cells, np.arange(N), 16, 0, label_N=np.arange(3))

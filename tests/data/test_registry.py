@@ -1,0 +1,125 @@
+"""The registry of data sources."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfcell.data.registry import Artefact, DatasetSpec, Registry, nearest, parse
+from selfcell.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / "resources" / "datasets.yaml"
+SHA = "0" * 64
+SMALL = f"""
+artefacts:
+  box: {{kind: registry, package: box, version: "1", file: box.whl, sha256: "{SHA}"}}
+datasets:
+  blood:
+    source: {{artefact: box, member: a/b.h5ad, sha256: "{SHA}"}}
+    label: type
+genesets: {{}}
+references: {{}}
+"""
+
+
+def test_shipped_registry_is_valid_and_complete() -> None:
+    registry = Registry.load(SHIPPED)
+    assert {"kang", "pbmc3k", "baron", "kang_donors", "pbmc10k_cite", "bmmc_cite"} <= set(
+        registry.datasets
+    )
+    assert {"msigdb_c8", "msigdb_tft", "msigdb_hallmark"} <= set(registry.genesets)
+    for entry in [*registry.datasets.values(), *registry.genesets.values()]:
+        assert entry.licence, entry.name
+        assert entry.citation, entry.name
+    for artefact in registry.artefacts.values():
+        assert artefact.size_mb > 0
+
+
+def test_shipped_labels_all_have_their_ontology_key() -> None:
+    keys = json.loads((SHIPPED.parent / "label_to_cl.json").read_text())
+    for spec in Registry.load(SHIPPED).datasets.values():
+        assert not spec.ontology or spec.ontology in keys
+
+
+def test_json_of_a_spec_reads_back() -> None:
+    for spec in Registry.load(SHIPPED).datasets.values():
+        assert DatasetSpec.from_json(spec.to_json()) == spec
+
+
+def test_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(SMALL.replace("label:", "lable:"))
+    with pytest.raises(ConfigError, match="datasets.blood.*'lable'; did you mean 'label'"):
+        Registry.load(path)
+
+
+def test_unknown_artefact_and_data_set_name_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(SMALL.replace("artefact: box", "artefact: bxo"))
+    with pytest.raises(ConfigError, match="'bxo'.*did you mean 'box'"):
+        Registry.load(path)
+    path.write_text(SMALL)
+    registry = Registry.load(path)
+    with pytest.raises(ConfigError, match="'blod'.*did you mean 'blood'"):
+        registry.dataset("blod")
+    with pytest.raises(ConfigError, match="unknown reference 'genes'"):
+        registry.reference("genes")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", ""])
+def test_a_broken_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="d.yaml"):
+        Registry.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sha256": "12"}, "64 hexadecimal"),
+        ({"file": "../x.whl"}, "plain file name"),
+        ({"version": ""}, "needs version"),
+        ({"kind": "ftp"}, "kind"),
+        ({"kind": "https", "url": "file:///etc/passwd"}, "not an http"),
+    ],
+)
+def test_artefact_refuses(change: dict[str, str], message: str) -> None:
+    good = {"name": "a", "kind": "registry", "package": "p", "version": "1", "file": "p.whl"}
+    with pytest.raises(ConfigError, match=message):
+        parse(Artefact, {**good, "sha256": SHA, **change}, "here")
+
+
+def test_a_member_needs_its_sum() -> None:
+    artefact = {"name": "a", "kind": "local", "path": "a.zip"}
+    data = {"name": "d", "source": {"artefact": artefact, "member": ["x"]}}
+    with pytest.raises(ConfigError, match="'x' needs its sha256"):
+        parse(DatasetSpec, data, "here")
+
+
+def test_own_data() -> None:
+    spec = DatasetSpec.own("mine", "cells.h5ad", label="type", layer="counts")
+    assert (spec.label, spec.layer, spec.source.artefact.path) == ("type", "counts", "cells.h5ad")
+    with pytest.raises(ConfigError, match="did you mean 'donor'"):
+        DatasetSpec.own("mine", "cells.h5ad", doner="d")
+    with pytest.raises(ConfigError, match="species"):
+        DatasetSpec.own("mine", "cells.h5ad", species="mouse")
+
+
+def test_a_spec_cannot_change() -> None:
+    spec = DatasetSpec.own("mine", "cells.h5ad")
+    with pytest.raises(ValueError, match="frozen"):
+        spec.name = "other"  # type: ignore[misc]
+
+
+def test_bad_json_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="not JSON"):
+        DatasetSpec.from_json("{")
+
+
+def test_nearest() -> None:
+    assert nearest("PBMC3", ["pbmc3k", "kang"]) == "did you mean 'pbmc3k'?"
+    assert nearest("zzz", ["b", "a"]) == "there are: a, b"
+    assert nearest("zzz", []) == "there are: none"

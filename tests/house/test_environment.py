@@ -1,0 +1,84 @@
+"""One set of versions: pyproject, constraints, conda environments and what is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import tomllib
+from collections.abc import Callable
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from tests.tree import REPO, tracked
+
+PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DIRECT = [Requirement(text) for text in PROJECT["dependencies"]]
+EXTRAS = [
+    Requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts
+]
+ENVIRONMENTS = tracked("envs/*.yaml")
+
+
+def constraints() -> dict[str, str]:
+    """Pinned version of each package in envs/constraints.txt."""
+    lines = (REPO / "envs/constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+PINS = constraints()
+
+
+def conda_pins(name: str) -> dict[str, Requirement]:
+    """The pip section of a conda environment."""
+    document = yaml.safe_load((REPO / name).read_text(encoding="utf-8"))
+    (section,) = [part["pip"] for part in document["dependencies"] if isinstance(part, dict)]
+    found = [Requirement(text) for text in section]
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+def test_constraints_are_exact_and_name_no_place() -> None:
+    text = (REPO / "envs/constraints.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(lines) > 50
+    assert [
+        line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^\s+@]*", line)
+    ] == []
+
+
+@pytest.mark.parametrize("requirement", DIRECT + EXTRAS, ids=str)
+def test_lower_bound_is_a_version_that_ran(requirement: Requirement) -> None:
+    pinned = PINS[canonicalize_name(requirement.name)]
+    lowest = [part.version for part in requirement.specifier if part.operator == ">="]
+    assert lowest == [pinned], "the lower bound and the pin are the version that was run"
+    assert requirement.specifier.contains(pinned)
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=str)
+def test_conda_environment_has_the_same_pins(path: object) -> None:
+    for name, requirement in conda_pins(str(path)).items():
+        assert str(requirement.specifier) == f"=={PINS[name]}"
+
+
+def test_conda_environment_of_the_study_is_complete() -> None:
+    pins = conda_pins("envs/study.yaml")
+    wanted = {canonicalize_name(each.name): each.extras for each in DIRECT}
+    assert {name: requirement.extras for name, requirement in pins.items()} == wanted
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=str)
+def test_conda_environment_has_a_python_that_will_do(path: object) -> None:
+    document = yaml.safe_load((REPO / str(path)).read_text(encoding="utf-8"))
+    (python,) = [part for part in document["dependencies"] if str(part).startswith("python=")]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python=") + ".0")
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    installed: Callable[[str], str] = importlib.metadata.version
+    wanted = [canonicalize_name(each.name) for each in DIRECT]
+    found = {name: installed(name).split("+")[0] for name in wanted}
+    assert found == {name: PINS[name] for name in wanted}

@@ -1,0 +1,116 @@
+"""The loop resumes to the same bits, refuses foreign state, and stops at a bad loss."""
+
+import os
+import signal
+
+import pytest
+import torch
+from torch import nn
+
+from selfcell.errors import DivergenceError, StoreError
+from selfcell.methods.base import Batch
+from selfcell.nets.mlp import MLP
+from selfcell.rng import Noise, torch_generator
+from selfcell.train.checkpoint import StateFile
+from selfcell.train.loop import EXIT_RETRY, Plan, fit
+
+
+class Toy(nn.Module):
+    """Autoencoder with dropout: every source of randomness that a method has."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = MLP([12, 8, 12], torch_generator(0, "toy"), dropout=0.3, last=None)
+        self.moves = 0
+
+    def loss(self, batch):
+        y_BG = self.net(batch.x_BG, batch.noise)
+        return (y_BG - batch.x_BG).square().mean(), {"extra": y_BG.detach().mean()}
+
+    def after_step(self):
+        self.moves += 1
+
+
+class Cells:
+    """Batches of 6 cells out of 30; `bad` is a step whose values are infinite."""
+
+    def __init__(self, bad=None, interrupt=None):
+        self.x = torch.rand(30, 12, generator=torch.Generator().manual_seed(1))
+        self.bad, self.interrupt = bad, interrupt
+
+    def batch(self, step):
+        if step == self.interrupt:
+            os.kill(os.getpid(), signal.SIGTERM)
+        rows = (torch.arange(6) + 6 * step) % 30
+        x = self.x[rows] * (float("inf") if step == self.bad else 1.0)
+        return Batch(x, x, torch.ones(6), Noise(0, step, rows))
+
+
+def run(batches, state=None, plan=None, measure=None):
+    model = Toy()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    plan = plan or Plan(40, decay_every=10, decay=0.5, log_every=5, save_every_s=0.0)
+    history = fit(model, batches, optimiser, plan, state=state, measure=measure)
+    return model, history
+
+
+@pytest.mark.parametrize("killed_at", [3, 5, 22, 37])
+def test_a_killed_run_ends_in_the_same_bits(tmp_path, killed_at):
+    whole, history = run(Cells())
+
+    class Killed(Exception):
+        pass
+
+    class Dying(Cells):
+        def batch(self, step):
+            if step == killed_at:
+                raise Killed
+            return super().batch(step)
+
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    with pytest.raises(Killed):
+        run(Dying(), state)
+    resumed, again = run(Cells(), state)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert again == history
+    assert resumed.moves <= 40 - killed_at // 5 * 5
+
+
+def test_a_warning_signal_saves_and_asks_for_a_retry(tmp_path):
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    plan = Plan(40, log_every=5, save_every_s=1e9)
+    with pytest.raises(SystemExit) as stop:
+        run(Cells(interrupt=11), state, plan)
+    assert stop.value.code == EXIT_RETRY
+    resumed, _ = run(Cells(), state, plan)
+    assert resumed.moves == 25  # signalled in step 12, saved after 15
+    whole, _ = run(Cells(), None, plan)
+    assert torch.equal(whole.net.layers[0].weight, resumed.net.layers[0].weight)
+
+
+def test_foreign_and_damaged_state_are_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    run(Cells(), StateFile(path, "one run"))
+    with pytest.raises(StoreError, match="one run"):
+        run(Cells(), StateFile(path, "another run"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(StoreError, match="not a readable state"):
+        run(Cells(), StateFile(path, "one run"))
+
+
+def test_divergence_names_the_step_and_keeps_the_state(tmp_path):
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    with pytest.raises(DivergenceError, match="step 14"):
+        run(Cells(bad=13), state)
+    assert state.path.exists()
+
+
+def test_history_has_loss_rate_logs_and_measures():
+    _, history = run(Cells(), measure=lambda step: {"double": 2.0 * step})
+    assert [row["step"] for row in history] == list(range(5, 45, 5))
+    assert history[0]["double"] == 10.0
+    assert history[0]["lr"] == pytest.approx(1e-2)
+    assert history[-1]["lr"] == pytest.approx(1e-2 * 0.5**3)
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert "extra" in history[0]

@@ -1,0 +1,109 @@
+"""Evaluation: frozen embeddings, fine-tuning, and the baselines."""
+
+FROZEN = RESULTS + "/runs/frozen/{corpus}/{method}/s{seed}"
+FINETUNE = RESULTS + "/runs/finetune/{target}/{corpus}/{method}/s{seed}"
+BASELINE = RESULTS + "/runs/baseline/{target}"
+
+
+def model_files(wildcards):
+    """The model to start from; nothing for the scratch arms."""
+    if wildcards.corpus == NONE:
+        return []
+    return multiext(MODEL.format(**wildcards) + "/", *run_files("model"))
+
+
+rule frozen:
+    input:
+        model=multiext(MODEL + "/", *run_files("model")),
+        stores=lambda wildcards: stores(
+            sorted({STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)})
+        ),
+        splits=lambda wildcards: splits(STUDY.targets_of(wildcards.corpus)),
+    output:
+        multiext(FROZEN + "/", *run_files("scores")),
+    params:
+        spec=lambda wildcards: STUDY.frozen_spec(
+            wildcards.corpus, wildcards.method, int(wildcards.seed)
+        ),
+        stores=lambda wildcards: [
+            f"--store {STUDY.targets[t].dataset}={RESULTS}/data/{STUDY.targets[t].dataset}/store"
+            for t in STUDY.targets_of(wildcards.corpus)
+        ],
+        splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        model=MODEL,
+        folder=FROZEN,
+        code=code("frozen"),
+    log:
+        LOGS + "/frozen/{corpus}.{method}.s{seed}.log",
+    benchmark:
+        BENCHMARKS + "/frozen/{corpus}.{method}.s{seed}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "{RUN}/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
+        " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
+        " 2> >(tee {log} >&2)"
+
+
+rule finetune:
+    input:
+        audit=RESULTS + "/audit.json",
+        model=model_files,
+        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
+        split=lambda wildcards: splits([wildcards.target]),
+    output:
+        multiext(FINETUNE + "/", *run_files("scores")),
+    params:
+        spec=lambda wildcards: STUDY.finetune_spec(
+            FineTune(
+                wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+            )
+        ),
+        model=lambda wildcards: (
+            "" if wildcards.corpus == NONE else "--model " + MODEL.format(**wildcards)
+        ),
+        folder=FINETUNE,
+        code=code("finetune"),
+    log:
+        LOGS + "/finetune/{target}.{corpus}.{method}.s{seed}.log",
+    benchmark:
+        BENCHMARKS + "/finetune/{target}.{corpus}.{method}.s{seed}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "{RUN}/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
+        " 2> >(tee {log} >&2)"
+
+
+rule baseline:
+    input:
+        audit=RESULTS + "/audit.json",
+        stores=stores(STUDY.datasets),
+        splits=splits(STUDY.targets),
+    output:
+        multiext(BASELINE + "/", *run_files("scores")),
+    params:
+        spec=lambda wildcards: STUDY.baseline_spec(wildcards.target),
+        stores=[f"--store {name}={RESULTS}/data/{name}/store" for name in STUDY.datasets],
+        splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        folder=BASELINE,
+        code=code("baseline"),
+    log:
+        LOGS + "/baseline/{target}.log",
+    benchmark:
+        BENCHMARKS + "/baseline/{target}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    shell:
+        "{RUN}/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
+        " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

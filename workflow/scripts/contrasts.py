@@ -1,0 +1,37 @@
+"""Compare the study's arms: contrasts with intervals, and whether to pre-train."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from selfcell import job
+
+
+def main(args: argparse.Namespace) -> None:
+    from selfcell.stats import contrasts, pretrain, table
+    from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truths
+
+    spec = contrasts.Spec.parse(json.loads(args.spec))
+    scores, predictions = table.read(args.scores), PREDICTIONS.read(args.predictions)
+    truths = read_truths(args.splits)
+    with job.atomic(args.out) as path:
+        frame = contrasts.contrast_table(scores, predictions, truths, spec)
+        contrasts.CONTRASTS.write(frame, path)
+    costs = COSTS.read(args.costs)
+    with job.atomic(args.verdicts) as path:
+        frame = pretrain.verdict_table(scores, predictions, costs, truths, spec)
+        pretrain.VERDICTS.write(frame, path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--costs", type=Path, required=True)
+    parser.add_argument("--splits", type=Path, required=True, nargs="+", help="split files")
+    parser.add_argument("--spec", default="{}", help="JSON: fields of selfcell.stats.contrasts.Spec")
+    parser.add_argument("--out", type=Path, required=True, help="contrasts, parquet")
+    parser.add_argument("--verdicts", type=Path, required=True, help="verdicts, parquet")
+    job.run(main, parser)
