@@ -1,4 +1,4 @@
-# make study | test | figures | tune | release | lint | format | lock | clean
+# make study | test | figures | tune | schema | release | lint | format | lock | clean
 #
 #   make study CONFIG=configs/blood.yaml CORES=8
 #
@@ -18,7 +18,7 @@ STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 RESULTS = results/$(STUDY)
 RELEASED = results/released/$(STUDY)
 
-.PHONY: study test figures tune release lint format lock clean
+.PHONY: study test figures tune schema release lint format lock clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
@@ -37,7 +37,11 @@ figures: $(VENV)/study  ## redraw results/released from its tables, without trai
 	$(SNAKEMAKE) --snakefile workflow/redraw.smk
 
 tune: $(VENV)/study  ## choose the fine-tuning grid on the development set
-	$(SNAKEMAKE) --configfile $(CONFIG) -- tune
+	$(SNAKEMAKE) --configfile configs/tune.yaml -- tuned
+	cp results/tune/tuning.yaml resources/tuning.yaml
+
+schema: $(VENV)/study  ## write the configuration's schema from the code
+	$(BIN)/python workflow/scripts/schema.py --out workflow/schemas/config.schema.yaml
 
 release: $(VENV)/study  ## copy the tables and figures of CONFIG's study to results/released
 	rm -rf $(RELEASED)
@@ -70,7 +74,7 @@ lock:  ## write envs/constraints.txt anew from the newest versions pyproject.tom
 
 clean:  ## remove the environment, caches and all results but the released ones
 	rm -rf $(VENV) build dist .snakemake .pytest_cache .mypy_cache .ruff_cache logs
-	find results -mindepth 1 -maxdepth 1 ! -name released -exec rm -rf {} +
+	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name released -exec rm -rf {} +
 
 # Installed anew only when what is wanted changed. Snakemake and the scripts need the first, the
 # tests and linters the second.

@@ -71,3 +71,13 @@ def test_card_names_versions_hardware_and_cost():
     assert card["versions"]["torch"].startswith("2.")
     assert card["config_hash"] == provenance.short_hash({"a": 1})
     assert {"machine", "cores", "bf16"} <= set(card["hardware"])
+
+
+def test_a_line_in_the_list_of_methods_re_runs_nothing(copy):
+    package, digest = copy
+    script = package.parent / "listing.py"
+    script.write_text("from selfcell.methods import parameters\n")
+    before = digest("listing.py")
+    with open(package / "methods" / "__init__.py", "a") as stream:
+        stream.write("METHODS['other'] = 'selfcell.methods.other'\n")
+    assert digest("listing.py") == before

@@ -15,11 +15,12 @@ from pydantic import Field, model_validator
 
 from selfcell.baselines import BASELINES
 from selfcell.data.registry import DatasetSpec, Registry, nearest, parse
+from selfcell.data.section import Section
 from selfcell.data.specs import CorpusSource, LabelSpec, SplitSpec, VocabularySpec
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
-from selfcell.specs import Name, Network, Readout, Section, Training
+from selfcell.specs import Name, Network, Readout, Training
 
 REGISTRY = ROOT / "resources" / "datasets.yaml"
 
@@ -45,12 +46,17 @@ class Dataset(Section):
     """obs column of technical batches; empty: unknown."""
     condition: str = ""
     """obs column of a condition, for splits; empty: unknown."""
+    max_cells: int = Field(0, ge=0, le=10**9)
+    """Draw at most this many of the cells that pass quality control; 0: all."""
 
     def spec(self, registry: Registry) -> DatasetSpec:
-        """What the download and QC scripts need. Raises ConfigError on unknown registry names."""
-        if not self.path:
-            return registry.dataset(self.name)
+        """What the download and QC scripts need; what is given here goes before the registry's.
+
+        Raises ConfigError on unknown registry names.
+        """
         columns = self.model_dump(exclude={"name", "path", "sha256"}, exclude_defaults=True)
+        if not self.path:
+            return registry.dataset(self.name).model_copy(update=columns)
         return DatasetSpec.own(self.name, self.path, self.sha256, **columns)
 
 
@@ -80,6 +86,8 @@ class Corpus(Section):
     """Permute each gene over the cells: a control that keeps marginals and destroys programmes."""
     validation: float = Field(0.05, ge=0.001, le=0.5)
     """Share of cells held back to watch pre-training."""
+    vocabulary: bool = True
+    """Whether its most variable genes join the vocabulary (a target's own pool has a say anyway)."""
     methods: list[Name] | None = None
     """Methods trained on it; null: all."""
 
@@ -148,6 +156,15 @@ class FineTuneRegime(Section):
     """The first so many label draws."""
 
 
+class Grid(Section):
+    """Settings that tuning chooses from, the same for every arm."""
+
+    lr: list[float] = [1e-4, 3e-4, 1e-3]
+    """Learning rates of AdamW."""
+    steps: list[int] = [300, 1000]
+    """Optimiser steps."""
+
+
 class FineTuning(Section):
     """Fine-tuned arms: each listed method, and the same network from scratch."""
 
@@ -163,6 +180,8 @@ class FineTuning(Section):
     """Also train scratch for the pre-training and fine-tuning steps together."""
     tuning: str = "resources/tuning.yaml"
     """Learning rate and steps of each arm, as `make tune` chose them."""
+    grid: Grid = Grid()
+    """What `make tune` chooses from."""
 
 
 class Readouts(Section):
@@ -183,6 +202,8 @@ class Config(Section):
     """Folders or addresses tried before the public ones."""
     datasets: list[Dataset] = Field(min_length=1)
     """Data sets of the study."""
+    former_symbols: bool = True
+    """Also know gene symbols that have since been renamed (their list is in a 100 MB package)."""
     quality: Quality = Quality()
     vocabulary: VocabularySpec = VocabularySpec()
     corpora: list[Corpus] = Field(min_length=1)
@@ -259,3 +280,11 @@ def load_config(path: Path | str) -> Config:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path} holds no mapping", "the keys of config.yaml")
     return from_mapping(data, str(path))
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of the configuration file, as `workflow/schemas/config.schema.yaml` holds it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(),
+    }

@@ -6,38 +6,16 @@ The workflow builds these from the configuration; the scripts read them back. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
-from selfcell.data.registry import NAME, Frozen
+from selfcell.data.registry import NAME
+from selfcell.data.section import Section
 from selfcell.data.specs import CorpusSpec
 
 Name = Annotated[str, Field(pattern=NAME)]
 Readout = Literal["probe", "prototype", "knn1", "knn5"]
-
-
-class Section(Frozen):
-    """A part of the configuration; numbers out of range are refused with the whole range."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _in_range(cls, data: Any) -> Any:
-        for key, value in data.items() if isinstance(data, Mapping) else ():
-            bounds = {
-                name: getattr(item, name)
-                for item in getattr(cls.model_fields.get(key), "metadata", ())
-                for name in ("ge", "le")
-                if hasattr(item, name)
-            }
-            low, high = bounds.get("ge", float("-inf")), bounds.get("le", float("inf"))
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if number and not low <= value <= high:
-                raise ValueError(f"{key}: {value} is outside [{low}, {high}]")
-        return data
 
 
 class Network(Section):

@@ -112,9 +112,10 @@ class Study:
         return METHODS[self.methods[method].task]
 
     def excluding(self, corpus: str) -> list[str]:
-        """Targets whose test cells must stay out of a corpus: those of the same data sets."""
+        """Targets whose test cells must stay out of a corpus: those that its models are judged
+        on and that draw from the same data sets."""
         own = {source.dataset for source in self.corpora[corpus].sources}
-        return [name for name, target in self.targets.items() if target.dataset in own]
+        return [name for name in self.targets_of(corpus) if self.targets[name].dataset in own]
 
     # -- the slice of each job ---------------------------------------------------------------
 
@@ -156,6 +157,21 @@ class Study:
             regimes.append(
                 TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
             )
+        return self._finetune(job, regimes).to_json()
+
+    def tune_spec(self, job: FineTune) -> str:
+        """The whole grid of settings for an arm, in each of its label regimes."""
+        tuning = self.config.fine_tuning
+        regimes = [
+            TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
+            for regime in tuning.regimes
+            for lr in tuning.grid.lr
+            for steps in tuning.grid.steps
+        ]
+        return self._finetune(job, regimes).to_json()
+
+    def _finetune(self, job: FineTune, regimes: list[TunedRegime]) -> FineTuneSpec:
+        tuning, training = self.config.fine_tuning, self.config.pretraining
         return FineTuneSpec(
             **self._study,
             **job._asdict(),
@@ -165,7 +181,7 @@ class Study:
             clip=training.clip,
             precision=training.precision,
             network=self.config.network,
-        ).to_json()
+        )
 
     def baseline_spec(self, target: str) -> str:
         """Baselines of a target."""

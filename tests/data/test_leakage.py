@@ -101,7 +101,7 @@ def test_a_twin_of_a_test_cell_in_the_corpus(tmp_path: Path) -> None:
     study = Study(tmp_path)
     twin = study.rich_test_cell()
     study.copy_cell(twin, 11)
-    with pytest.raises(DataError, match=f"{twin} = b:cell11"):
+    with pytest.raises(DataError, match=f"{twin} = b:cell11; [0-9]+ of 100 have"):
         study.audit()
 
 
@@ -140,6 +140,13 @@ def test_cells_of_few_counts_may_be_equal(tmp_path: Path) -> None:
     ours[study.a.obs_names.get_loc(study.split["test"][0]), :30] = counts[7]
     study.a.X = type(study.a.X)(ours)
     assert status(study.audit(), "equal counts") == ["pass", "pass"]
+
+
+def test_where_no_test_cell_has_the_counts_to_tell_the_answer_is_unknown(tmp_path: Path) -> None:
+    thin = make_cells("a", 200)
+    thin.X = type(thin.X)((thin.X.toarray() > 0).astype("float32"))
+    rows = Study(tmp_path, thin).audit()
+    assert status(rows, "equal counts") == ["unknown", "unknown"]
 
 
 @pytest.mark.parametrize("counts_equal", [True, False])

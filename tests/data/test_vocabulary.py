@@ -75,6 +75,13 @@ def test_test_cells_of_every_target_are_out_whichever_corpus_holds_them() -> Non
     assert not set(chosen["corpus c"].ids) & set(side_ids(splits["t"], "test"))
 
 
+def test_a_target_chooses_on_its_pool_not_on_cells_of_no_side() -> None:
+    cells, _ = study()
+    split = split_of(cells["a"], train=["d0"])
+    chosen = training_cells({"a": cells["a"].obs}, [], {"t": split})
+    assert chosen["target t"].ids == tuple(side_ids(split, "pool"))
+
+
 def test_labels_do_not_choose_genes() -> None:
     cells, splits = study()
     before = pick(cells, splits, 20, 20)[0]

@@ -67,7 +67,7 @@ def test_its_test_passes_and_the_house_accepts_it(extended: Path) -> None:
         extended, "-m", "pytest", TEST, *(f"tests/house/{name}" for name in house), "-k", "denoise"
     )
     assert done.returncode == 0, done.stdout
-    assert re.search(r"[1-9]\d passed", done.stdout), "three tests of the method, the house's of its file"
+    assert re.search(r"[1-9]\d passed", done.stdout), "its own tests and the house's"
     lint = python(extended, "-m", "ruff", "check", METHOD, TEST)
     assert lint.returncode == 0, lint.stdout
     style = python(extended, "-m", "ruff", "format", "--check", METHOD, TEST)

@@ -13,7 +13,15 @@ from tests.tree import REPO, tracked
 MODULES = tracked("src/*.py", "workflow/scripts/*.py")
 SOURCED = ("losses", "masks", "methods")
 # What several methods or masks are made of, tables, and readers of gene sets: out of no paper.
-SHARED = {"base.py", "params.py", "masked.py", "siamese.py", "published.py", "gmt.py", "tf_names.py"}
+SHARED = {
+    "base.py",
+    "params.py",
+    "masked.py",
+    "siamese.py",
+    "published.py",
+    "gmt.py",
+    "tf_names.py",
+}
 KINDS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -15,7 +15,7 @@ from selfcell.methods.base import Batch, Context, Method
 from selfcell.rng import Noise
 from selfcell.train.optim import optimiser
 
-CELLS = synthesise(cells=512, programmes=20, genes_each=10, types=5, seed=3)
+CELLS = synthesise(512, identity=15, nuisance=5, genes_each=10, types=5, signal=1.5, own=0.5)
 FACTORS = ("STAT1", "IRF1", "MYC", "SPI1", "GATA3", "RELA", "JUN", "FOS", "YY1", "SP1")
 SMALL = {
     "byol": {"hidden": 64, "size": 32},

@@ -1,7 +1,7 @@
 """A toy ontology of six terms, in the formats that are read.
 
-    root - a - b - d     (d also is_a c)
-            \\- c     e is_a root
+root - a - b - d     (d also is_a c)
+        \\- c     e is_a root
 """
 
 from __future__ import annotations

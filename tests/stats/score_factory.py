@@ -94,24 +94,18 @@ def arms(target: str, pretexts: Sequence[str], seeds: int, draws: int) -> list[E
         for method in pretexts:
             base = PRETEXTS[method] + shift + extra
             for readout, less in (("probe", 0.0), ("prototype", 0.05), ("knn1", 0.1)):
-                made.append(
-                    Entry(
-                        method, corpus, "pretrained", "frozen", readout, base - less, few,
-                        seeds, draws,
-                    )  # fmt: skip
-                )
+                how = ("pretrained", "frozen", readout)
+                made.append(Entry(method, corpus, *how, base - less, few, seeds, draws))
     if "random_mask" in pretexts:
-        made.append(
-            Entry(
-                "random_mask", "kang_ctrl_shuffled", "pretrained", "frozen", "probe", 0.1 + shift,
-                few, seeds, draws,
-            )  # fmt: skip
-        )
-        corpus = corpora[-1]
-        tuned = Entry("random_mask", corpus, "pretrained", "fine-tuned", "head", 0.66, (), seeds, 3)
-        made += [*_fine_tuned(tuned)]
+        how = ("pretrained", "frozen", "probe")
+        skill = 0.1 + shift
+        made.append(Entry("random_mask", "kang_ctrl_shuffled", *how, skill, few, seeds, draws))
+        how = ("pretrained", "fine-tuned", "head")
+        made += _fine_tuned(Entry("random_mask", corpora[-1], *how, 0.66, (), seeds, 3))
     for name, skill in (("scratch", 0.5), ("scratch_long", 0.55)):
-        made += [*_fine_tuned(Entry(name, "none", "random", "fine-tuned", "head", skill, (), seeds, 3))]
+        made += _fine_tuned(
+            Entry(name, "none", "random", "fine-tuned", "head", skill, (), seeds, 3)
+        )
     for method, corpus, init, readout, skill, n in (
         ("pca", "kang_ctrl", "none", "probe", 0.5 + shift, 1),
         ("pca", "kang_ctrl", "none", "prototype", 0.5 + shift, 1),

@@ -67,3 +67,11 @@ def test_spread_of_an_accuracy_like_score() -> None:
     weight = resample(np.full(1000, "", object), 2000, rng)
     spread = macro_f1(predicted[None], true, 2, weight).std(ddof=1)
     assert spread == pytest.approx(np.sqrt(0.8 * 0.2 / 1000), rel=0.08)
+
+
+def test_a_type_absent_from_a_resample_does_not_count() -> None:
+    true = np.array([0, 0, 1, 1, 2], np.int16)
+    predicted = np.array([[0, 1, 1, 1, 2], [2, 2, 1, 0, 2]], np.int16)
+    weight = np.array([[1, 1, 1, 1, 0]], np.float32).T  # type 2 is not drawn
+    ours = macro_f1(predicted, true, 3, weight)[:, 0]
+    np.testing.assert_allclose(ours, [(2 / 3 + 4 / 5) / 2, (0 + 2 / 3) / 2], atol=1e-6)

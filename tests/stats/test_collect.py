@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 import score_factory as factory
+
 from selfcell.errors import DataError
 from selfcell.stats import collect, table
 from selfcell.stats.predictions import PREDICTIONS, read_truth

@@ -7,18 +7,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 import score_factory as factory
+
 from selfcell.errors import ConfigError, DataError
-from selfcell.stats.arms import Arm, build, mean_of, one
+from selfcell.stats.arms import Arm, Bench, build, mean_of, one
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
-from selfcell.stats.crossed import crossed
+from selfcell.stats.crossed import Estimate, Part, crossed
 from selfcell.stats.paired import complete, estimate, pair, pick
-from selfcell.stats.pretrain import VERDICTS, verdict_table
+from selfcell.stats.pretrain import VERDICTS, answer, verdict_table
 from selfcell.stats.table import overall
 
 FAST = Spec(resamples=60)
-PRETEXTS = ("random_mask", "gene_programme", "gene_programme_permuted_1", "gene_programme_permuted_2")
+PRETEXTS = (
+    "random_mask",
+    "gene_programme",
+    "gene_programme_permuted_1",
+    "gene_programme_permuted_2",
+)
 MAE = Arm("random_mask", "kang_ctrl", "frozen", "probe", "pretrained")
 TUNED = Arm("random_mask", "kang_ctrl", "fine-tuned", "head", "pretrained")
 SCRATCH = Arm("scratch", "none", "fine-tuned", "head", "random")
@@ -31,7 +36,7 @@ def made() -> factory.Made:
     return factory.study(pretexts=PRETEXTS, draws=4, scale=0.15)
 
 
-def bench(made: factory.Made, scores: pd.DataFrame | None = None):  # noqa: ANN201
+def bench(made: factory.Made, scores: pd.DataFrame | None = None) -> Bench:
     rows = overall(made.scores if scores is None else scores, "macro_f1")
     return build(rows, made.predictions, made.truths["pbmc3k"], 60, 0)
 
@@ -75,7 +80,8 @@ def test_one_draw_stands_for_all_at_the_full_pool(made: factory.Made) -> None:
 
 def test_weights_reproduce_the_difference_and_its_resamples(made: factory.Made) -> None:
     own = bench(made)
-    for a, b in ((one(MAE), one(PCA)), (one(TUNED), one(SCRATCH)), (one(MAE), mean_of("m", [PCA, POOL]))):
+    sides = [(one(MAE), one(PCA)), (one(TUNED), one(SCRATCH))]
+    for a, b in [*sides, (one(MAE), mean_of("m", [PCA, POOL]))]:
         paired = pair(own, a, b)
         assert paired is not None
         total = sum(weight * own.value[run] for run, weight in paired.weight.items())
@@ -186,3 +192,18 @@ def test_should_i_pretrain(made: factory.Made, tmp_path: Path) -> None:
     for row in frame.itertuples():
         expected = "yes" if row.low > 0.02 else "no" if row.high90 < 0.02 else "undecided"
         assert row.answer == expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "se", "expected"),
+    [
+        (0.05, 0.01, "yes"),
+        (0.05, 0.02, "undecided"),  # better than nothing, but perhaps by less than the margin
+        (0.0, 0.005, "no"),  # equivalent
+        (-0.1, 0.02, "no"),  # worse
+        (0.0, 0.03, "undecided"),
+    ],
+)
+def test_the_answer(mean: float, se: float, expected: str) -> None:
+    result = Estimate(mean, (Part("runs", se**2, 30.0),), 3, 10)
+    assert answer(result, 0.02) == expected

@@ -48,7 +48,9 @@ def test_one_seed_or_one_draw() -> None:
     single = crossed(np.array([[0.3]]))
     assert math.isnan(single.variance) and math.isnan(single.interval()[0])
     assert single.note == "conditional on one run"
-    assert single.with_part("cells", 0.01).interval()[0] == pytest.approx(0.3 - 1.96 * 0.1, abs=1e-3)
+    assert single.with_part("cells", 0.01).interval()[0] == pytest.approx(
+        0.3 - 1.96 * 0.1, abs=1e-3
+    )
 
 
 def test_equal_values_have_no_variance() -> None:

@@ -21,7 +21,7 @@ def made(mean: float, se: float, df: float = 9.0) -> Estimate:
 @pytest.mark.parametrize("se", [0.003, 0.008, 0.02])
 def test_tost_is_the_90_percent_interval_inside_the_margin(mean: float, se: float) -> None:
     low, high = made(mean, se).interval(0.90)
-    assert (tost(made(mean, se)) < 0.05) == (-0.02 < low and high < 0.02)
+    assert (tost(made(mean, se)) < 0.05) == (low > -0.02 and high < 0.02)
 
 
 def test_verdicts() -> None:
@@ -46,3 +46,9 @@ def test_adjusted_by_hand() -> None:
     np.testing.assert_allclose(adjust(p, "primary"), [0.03, np.nan, 0.06, 0.06])
     np.testing.assert_allclose(adjust(p, "secondary"), [0.03, np.nan, 0.04, 0.04])
     assert np.isnan(adjust(np.array([np.nan]), "primary")).all()
+
+
+def test_equivalence_is_tested_at_five_percent() -> None:
+    borderline = made(0.012, 0.005)
+    assert 0.05 < tost(borderline) < 0.10
+    assert verdict(borderline, 0.9) == "undecided"

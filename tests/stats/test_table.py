@@ -8,9 +8,9 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+import score_factory as factory
 import yaml
 
-import score_factory as factory
 from selfcell.errors import DataError
 from selfcell.stats import table
 from selfcell.stats.predictions import PREDICTIONS

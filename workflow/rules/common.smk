@@ -3,10 +3,13 @@
 import json
 import sys
 
+from selfcell.baselines import BASELINES
 from selfcell.config import from_mapping
 from selfcell.errors import SelfcellError
+from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT, code_digest
 from selfcell.study import NONE, FineTune, Study
+from snakemake.settings.types import DeploymentMethod
 
 try:
     STUDY = Study(from_mapping(config, "configuration"))
@@ -21,7 +24,10 @@ BENCHMARKS = RESULTS + "/benchmarks"
 REGISTRY = "resources/datasets.yaml"
 ONTOLOGY = "resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
-PYTHON = sys.executable
+# Snakemake's own interpreter: a bare `python` is not found from a venv that is not activated.
+# Under conda deployment the environment's own comes first on the path.
+CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+PYTHON = "python" if CONDA else sys.executable
 RUN = PYTHON + " workflow/scripts"
 MIRRORS = " ".join(f"--mirror {mirror}" for mirror in CONFIG.mirrors)
 
@@ -33,7 +39,7 @@ wildcard_constraints:
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+",
-    figure=r"[a-z_]+",
+    figure="|".join(FIGURES),
 
 
 def code(rule, *modules):

@@ -31,6 +31,7 @@ rule reference:
         RESULTS + "/reference/{reference}",
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
+        current="" if CONFIG.former_symbols else "--current",
         code=code("reference"),
     log:
         LOGS + "/reference/{reference}.log",
@@ -44,8 +45,8 @@ rule reference:
         mem_mb=1000,
         runtime=30,
     shell:
-        "{RUN}/reference.py --name {params.name} --registry {REGISTRY} {MIRRORS}"
-        " --out {output} 2> >(tee {log} >&2)"
+        "{RUN}/reference.py --name {params.name} --registry {REGISTRY} {params.current}"
+        " {MIRRORS} --out {output} 2> >(tee {log} >&2)"
 
 
 rule qc:
@@ -104,12 +105,13 @@ rule vocabulary:
     input:
         cells=expand(RESULTS + "/data/{name}/cells.h5ad", name=STUDY.datasets),
         splits=splits(STUDY.targets),
-        tft=RESULTS + "/reference/msigdb_tft.gmt",
+        tft=[RESULTS + "/reference/msigdb_tft.gmt"] * CONFIG.vocabulary.transcription_factors,
     output:
         genes=RESULTS + "/vocabulary.parquet",
         alignment=RESULTS + "/alignment.parquet",
     params:
         cells=named(RESULTS + "/data/{name}/cells.h5ad", STUDY.datasets, "name"),
+        tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
         corpora=corpora_json(),
         options=CONFIG.vocabulary.model_dump_json(),
         code=code("vocabulary"),
@@ -123,7 +125,7 @@ rule vocabulary:
         mem_mb=2500,
         runtime=15,
     shell:
-        "{RUN}/vocabulary.py --cells {params.cells} --splits {input.splits} --tft {input.tft}"
+        "{RUN}/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
         " --corpora {params.corpora:q} --options {params.options:q} --out {output.genes}"
         " --out-alignment {output.alignment} 2> >(tee {log} >&2)"
 

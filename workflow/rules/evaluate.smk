@@ -12,6 +12,18 @@ def model_files(wildcards):
     return multiext(MODEL.format(**wildcards) + "/", *run_files("model"))
 
 
+def model_option(wildcards):
+    """`--model FOLDER`; nothing for the scratch arms."""
+    return "" if wildcards.corpus == NONE else "--model " + MODEL.format(**wildcards)
+
+
+def fine_tune_job(wildcards):
+    """The fine-tuning job that wildcards name."""
+    return FineTune(
+        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
 rule frozen:
     input:
         model=multiext(MODEL + "/", *run_files("model")),
@@ -57,14 +69,8 @@ rule finetune:
     output:
         multiext(FINETUNE + "/", *run_files("scores")),
     params:
-        spec=lambda wildcards: STUDY.finetune_spec(
-            FineTune(
-                wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
-            )
-        ),
-        model=lambda wildcards: (
-            "" if wildcards.corpus == NONE else "--model " + MODEL.format(**wildcards)
-        ),
+        spec=lambda wildcards: STUDY.finetune_spec(fine_tune_job(wildcards)),
+        model=model_option,
         folder=FINETUNE,
         code=code("finetune"),
     log:
@@ -94,7 +100,7 @@ rule baseline:
         stores=[f"--store {name}={RESULTS}/data/{name}/store" for name in STUDY.datasets],
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
         folder=BASELINE,
-        code=code("baseline"),
+        code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     log:
         LOGS + "/baseline/{target}.log",
     benchmark:

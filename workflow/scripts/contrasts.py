@@ -31,7 +31,7 @@ if __name__ == "__main__":
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--costs", type=Path, required=True)
     parser.add_argument("--splits", type=Path, required=True, nargs="+", help="split files")
-    parser.add_argument("--spec", default="{}", help="JSON: fields of selfcell.stats.contrasts.Spec")
+    parser.add_argument("--spec", default="{}", help="JSON: stats.contrasts.Spec")
     parser.add_argument("--out", type=Path, required=True, help="contrasts, parquet")
     parser.add_argument("--verdicts", type=Path, required=True, help="verdicts, parquet")
     job.run(main, parser)

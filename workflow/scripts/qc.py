@@ -14,10 +14,10 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.genes import GeneTable
     from selfcell.data.qc import Limits, qc
     from selfcell.data.readers import read_h5ad, read_or_refuse, write_h5ad
-    from selfcell.data.registry import DatasetSpec, parse
+    from selfcell.data.registry import DatasetSpec, parse_json
 
     spec = DatasetSpec.from_json(args.spec)
-    limits = parse(Limits, json.loads(args.limits), "--limits")
+    limits = parse_json(Limits, args.limits, "--limits")
     ontology = json.loads(args.ontology.read_text(encoding="utf-8"))
     raw = read_or_refuse(read_h5ad, args.raw, spec)
     result = qc(raw, spec, GeneTable.from_csv(args.genes), limits, ontology)

@@ -20,7 +20,8 @@ def main(args: argparse.Namespace) -> None:
     path = obtain(reference.source, cache, mirrors)
     with job.atomic(args.out) as temporary:
         if args.name == "genes":
-            earlier = obtain(reference.earlier, cache, mirrors) if reference.earlier else None
+            source = None if args.current else reference.earlier
+            earlier = obtain(source, cache, mirrors) if source else None
             # without a time stamp, so that the same table has the same bytes
             how = {"method": "gzip", "mtime": 0}
             build(path, earlier, reference).to_csv(temporary, index=False, compression=how)
@@ -32,6 +33,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="its name in the registry")
     parser.add_argument("--registry", required=True, type=Path, help="resources/datasets.yaml")
+    parser.add_argument("--current", action="store_true", help="leave out former gene symbols")
     parser.add_argument("--cache", default="", help="default: $SELFCELL_CACHE, ~/.cache/selfcell")
     parser.add_argument("--mirror", action="append", default=[], help="folder or address; repeat")
     parser.add_argument("--out", required=True, type=Path, help="file to write")

@@ -151,17 +151,20 @@ def _twins(
     """Other cells whose counts equal a test cell's over all genes that both data sets measured."""
     own = stores[split["dataset"]]
     test = set(side_ids(split, "test"))
-    bad = []
+    bad: list[str] = []
+    compared: set[str] = set()
     for name, ids in training.items():
         shared_G = own.measured_G & stores[name].measured_G
         ours = _fingerprints(own, sorted(test), shared_G)
+        ours = ours[ours["depth"] >= LEAST_COUNTS]
         # A test cell itself is the membership check's business.
         theirs = _fingerprints(stores[name], sorted(set(ids) - test), shared_G)
-        pairs = ours[ours["depth"] >= LEAST_COUNTS].merge(
-            theirs, on=["depth", "print"], suffixes=("", "_other")
-        )
+        pairs = ours.merge(theirs, on=["depth", "print"], suffixes=("", "_other"))
         bad += [f"{row.cell} = {row.cell_other}" for row in pairs.itertuples()]
-    return [_verdict("equal counts", target, corpus, bad, "test cells with a twin in training")]
+        compared.update(ours["cell"])
+    row = _verdict("equal counts", target, corpus, bad, "test cells with a twin in training")
+    row["detail"] += f"; {len(compared)} of {len(test)} have the counts to tell"
+    return [row if compared else {**row, "status": "unknown"}]
 
 
 def _fingerprints(store: Store, ids: Sequence[str], shared_G: np.ndarray) -> pd.DataFrame:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-REASONS = ("unlabelled", "empty", "few_genes", "high_mito", "doublet")
+REASONS = ("unlabelled", "empty", "few_genes", "high_mito", "doublet", "not_drawn")
 # A file of fewer genes holds a selection, in which the mitochondrial share has no meaning.
 WHOLE_GENOME = 10_000
 DOUBLET_SCORE = 0.25
@@ -92,12 +92,13 @@ def qc(
     frame["reason"] = _reasons(frame, spec, limits)
     if limits.doublets:
         _drop_doublets(frame, X)
+    _draw(frame, spec.max_cells)
     frame["kept"] = frame["reason"] == ""
     if not frame["kept"].any():
         raise DataError(
             f"no cell of data set {spec.name!r} passes ({_tally(frame)})",
             "at least one cell",
-            "loosen the limits of `qc:`, or check that the file holds raw counts of all genes",
+            "loosen the limits of `quality:`, or check that the file holds raw counts of all genes",
         )
     cells = _canonical(raw, spec, X, mapping, frame)
     summary = _summarise(frame, cells, report, spec, limits)
@@ -175,6 +176,18 @@ def _drop_doublets(frame: pd.DataFrame, X: Any) -> None:
         sc.pp.scrublet(part, threshold=DOUBLET_SCORE, random_state=0, verbose=False)
         frame.loc[rows.index, "doublet_score"] = part.obs["doublet_score"].to_numpy()
     frame.loc[frame["doublet_score"] > DOUBLET_SCORE, "reason"] = "doublet"
+
+
+def _draw(frame: pd.DataFrame, n: int) -> None:
+    """Of the cells that passed keep the n of lowest hash (0: all), whatever order they stand in;
+    a larger n keeps the same ones and more."""
+    passed = frame.index[frame["reason"] == ""]
+    if not n or len(passed) <= n:
+        return
+    from selfcell.rng import derive  # with torch, which few data sets need here
+
+    ranks = [derive("max_cells", cell) for cell in frame.loc[passed, "cell"]]
+    frame.loc[passed[np.argsort(ranks)[n:]], "reason"] = "not_drawn"
 
 
 def _canonical(

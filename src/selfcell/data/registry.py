@@ -145,6 +145,7 @@ class DatasetSpec(Frozen):
         species: human alone; the gene table and the gene sets are human.
         ontology: key in `label_to_cl.json`; empty: labels are not mapped.
         min_genes: floor of its own, for files that hold a selection of genes; None: the study's.
+        max_cells: draw this many of the cells that pass quality control; 0: all.
         joins: tables joined onto the cells, in this order.
         licence, citation, note: for the README and the cards.
     """
@@ -162,13 +163,14 @@ class DatasetSpec(Frozen):
     species: Literal["human"] = "human"
     ontology: str = ""
     min_genes: int | None = Field(default=None, ge=1)
+    max_cells: int = Field(default=0, ge=0)
     joins: tuple[Join, ...] = ()
     licence: str = ""
     citation: str = ""
     note: str = ""
 
     @classmethod
-    def own(cls, name: str, path: str, sha256: str = "", **columns: str) -> DatasetSpec:
+    def own(cls, name: str, path: str, sha256: str = "", **columns: str | int) -> DatasetSpec:
         """Spec of the user's own file or folder; `columns` are other fields of the spec."""
         artefact = {"name": name, "kind": "local", "path": path, "sha256": sha256}
         data = {"name": name, "source": {"artefact": artefact}, **columns}
@@ -182,10 +184,7 @@ class DatasetSpec(Frozen):
     @classmethod
     def from_json(cls, text: str) -> DatasetSpec:
         """Raises ConfigError on text that is not a valid spec."""
-        try:
-            return parse(cls, json.loads(text), "--spec")
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"--spec is not JSON: {error}", "one JSON object") from error
+        return parse_json(cls, text, "--spec")
 
 
 class Reference(Frozen):
@@ -258,6 +257,14 @@ def parse(model: type[Model], data: object, where: str) -> Model:
             place = ".".join(str(part) for part in fault["loc"])
             faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
         raise ConfigError(f"{where}: " + "; ".join(faults)) from error
+
+
+def parse_json(model: type[Model], text: str, where: str) -> Model:
+    """Validate JSON text, as command lines carry it; raises ConfigError."""
+    try:
+        return parse(model, json.loads(text), where)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{where} is not JSON: {error}", "one JSON object") from error
 
 
 def _pick(options: Mapping[str, Entry], name: str, what: str) -> Entry:

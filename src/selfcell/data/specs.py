@@ -10,7 +10,8 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
-from selfcell.data.registry import NAME, Frozen, parse
+from selfcell.data.registry import NAME, parse
+from selfcell.data.section import Section
 from selfcell.errors import ConfigError
 
 Column = Literal["donor", "batch", "condition"]
@@ -18,34 +19,33 @@ Where = dict[Column, tuple[str, ...]]
 Regime = int | Literal["all"]
 
 
-class SplitSpec(Frozen):
-    """How the cells of a target are divided into a training pool and a test set.
-
-    Attributes:
-        target: names the split; several targets may come from one data set.
-        dataset: the data set its cells come from.
-        kind: `fraction` draws the test set at random, `column` gives sides by a column's values,
-            `where` by values of several columns.
-        test_fraction: share of cells (or of donors) in the test set, for `fraction`.
-        by: for `fraction`, what is drawn: cells, stratified by label, or whole donors.
-        column: for `column`, the column whose values give the sides.
-        train, test: for `column` a list of values; for `where` a mapping from column to values,
-            all of which must hold. Cells on neither side are not used.
-        shared: columns whose values may stand on both sides; the audit refuses shared donors that
-            are not declared here.
-        seed: of the draw of `fraction` and of the label draws.
-    """
+class SplitSpec(Section):
+    """How the cells of a target are divided into a training pool and a test set."""
 
     target: str = Field(pattern=NAME)
+    """Names the split; several targets may come from one data set."""
     dataset: str = Field(pattern=NAME)
+    """The data set its cells come from."""
     kind: Literal["fraction", "column", "where"]
+    """`fraction` draws the test set at random, `column` gives sides by a column's values,
+    `where` by values of several columns."""
     test_fraction: float = Field(default=0.5, gt=0, lt=1)
+    """Share of cells (or of donors) in the test set, for `fraction`."""
     by: Literal["cell", "donor"] = "cell"
+    """For `fraction`, what is drawn: cells, stratified by label, or whole donors."""
     column: Column | None = None
+    """For `column`, the column whose values give the sides."""
     train: tuple[str, ...] | Where = ()
+    """For `column` a list of values; for `where` a mapping from column to values, all of which
+    must hold. Cells on neither side are not used."""
     test: tuple[str, ...] | Where = ()
+    """For `column` a list of values; for `where` a mapping from column to values, all of which
+    must hold. Cells on neither side are not used."""
     shared: tuple[Column, ...] = ()
+    """Columns whose values may stand on both sides; the audit refuses shared donors that are not
+    declared here."""
     seed: int = Field(default=0, ge=0)
+    """Of the draw of `fraction` and of the label draws."""
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
@@ -69,19 +69,17 @@ class SplitSpec(Frozen):
         return {self.column: tuple(self.train)}, {self.column: tuple(self.test)}
 
 
-class LabelSpec(Frozen):
-    """How many labels an arm is given, and which types count.
-
-    Attributes:
-        regimes: labels per type, ascending; "all" is 80 % of each type's pool.
-        draws: label draws per regime, nested across regimes.
-        min_test, min_train: a type with fewer test or pool cells is left out for every arm.
-    """
+class LabelSpec(Section):
+    """How many labels an arm is given, and which types count."""
 
     regimes: tuple[Regime, ...] = (3, 10, 30, "all")
+    """Labels per type, ascending; "all" is 80 % of each type's pool."""
     draws: int = Field(default=10, ge=1)
+    """Label draws per regime, nested across regimes."""
     min_test: int = Field(default=15, ge=1)
+    """A type with fewer test or pool cells is left out for every arm."""
     min_train: int = Field(default=3, ge=1)
+    """A type with fewer test or pool cells is left out for every arm."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -91,18 +89,15 @@ class LabelSpec(Frozen):
         return self
 
 
-class CorpusSource(Frozen):
-    """Cells of one data set in a corpus.
-
-    Attributes:
-        dataset: the data set.
-        where: values by column, all of which must hold; empty: every cell. Never by label.
-        pool_of: instead of `where`: the training pool of this target, without its labels.
-    """
+class CorpusSource(Section):
+    """Cells of one data set in a corpus."""
 
     dataset: str = Field(pattern=NAME)
+    """The data set."""
     where: Where = Field(default_factory=dict)
+    """Values by column, all of which must hold; empty: every cell. Never by label."""
     pool_of: str = ""
+    """Instead of `where`: the training pool of this target, without its labels."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -111,42 +106,36 @@ class CorpusSource(Frozen):
         return self
 
 
-class CorpusSpec(Frozen):
-    """The unlabelled cells that a network is pre-trained on.
-
-    Attributes:
-        name: names the corpus.
-        sources: where its cells come from.
-        targets: the targets it is evaluated on; their test cells are never in it.
-        exclude: drop those test cells (counted); if false, selecting one is an error.
-        max_cells: keep this many cells, chosen at random; 0: all.
-        shuffle_genes: control: permute each gene's counts across cells, independently.
-        validation: share of cells held back to watch pre-training.
-        vocabulary: whether its cells take part in choosing the vocabulary.
-    """
+class CorpusSpec(Section):
+    """The unlabelled cells that a network is pre-trained on."""
 
     name: str = Field(pattern=NAME)
+    """Names the corpus."""
     sources: tuple[CorpusSource, ...] = Field(min_length=1)
+    """Where its cells come from."""
     targets: tuple[str, ...] = ()
+    """The targets it is evaluated on; their test cells are never in it."""
     exclude: bool = True
+    """Drop those test cells (counted); if false, selecting one is an error."""
     max_cells: int = Field(default=0, ge=0)
+    """Keep this many cells, chosen at random; 0: all."""
     shuffle_genes: bool = False
+    """Control: permute each gene's counts across cells, independently."""
     validation: float = Field(default=0.05, gt=0, lt=0.5)
+    """Share of cells held back to watch pre-training."""
     vocabulary: bool = True
+    """Whether its cells take part in choosing the vocabulary."""
 
 
-class VocabularySpec(Frozen):
-    """Which genes a study works on.
-
-    Attributes:
-        corpus_genes: most variable genes of each corpus.
-        target_genes: most variable genes of each target's training pool.
-        transcription_factors: add every factor that has a set of targets in MSigDB C3:TFT.
-    """
+class VocabularySpec(Section):
+    """Which genes a study works on."""
 
     corpus_genes: int = Field(default=1500, ge=0)
+    """Most variable genes of each corpus."""
     target_genes: int = Field(default=1000, ge=0)
+    """Most variable genes of each target's training pool."""
     transcription_factors: bool = True
+    """Add every factor that has a set of targets in MSigDB C3:TFT."""
 
 
 Model = TypeVar("Model", bound=BaseModel)

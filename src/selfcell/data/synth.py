@@ -1,10 +1,11 @@
 """Synthetic cells whose gene programmes are known, where programme masks must matter.
 
-Each programme's activity in a cell has two parts: one that follows the cell's type, and one of
-its own that no other programme shares and that is larger. A gene hidden on its own can be told
-from its programme's other genes, so random masks teach an encoder every programme's own part.
-With the whole programme hidden only the type is left to tell it by, so programme masks teach the
-type: an advantage that is lost when the programmes are permuted.
+Programmes are of two kinds. Identity programmes follow the cell's type together. Nuisance
+programmes (think of cell cycle or stress) vary more, each on its own. A gene hidden alone can be
+told from its programme's other genes, so random masks teach an encoder the nuisance, of which
+there is more than a small code can hold. With whole programmes hidden, only identity can be told
+from what is left, so programme masks teach the type: an advantage that is lost when the
+programmes are permuted.
 
 Shape suffixes: N cells, G genes, P programmes, T types.
 """
@@ -44,24 +45,28 @@ class Synthetic:
 
 def synthesise(
     cells: int = 2000,
-    programmes: int = 40,
+    identity: int = 16,
+    nuisance: int = 24,
     genes_each: int = 15,
     types: int = 6,
-    signal: float = 0.5,
-    own: float = 1.0,
+    signal: float = 0.6,
+    own: float = 1.5,
     depth: float = 3000.0,
     seed: int = 0,
 ) -> Synthetic:
     """Draw cells.
 
     Args:
-        signal: standard deviation over types of a programme's activity, in natural-log units.
-        own: standard deviation over cells of the programme's own part, in the same units.
+        identity, nuisance: numbers of programmes of each kind, of `genes_each` genes.
+        signal: standard deviation over types of an identity programme's activity, in natural-log
+            units.
+        own: standard deviation over cells of a nuisance programme's activity, in the same units.
         depth: mean number of counts of a cell.
 
     Raises:
-        ValueError: a count that is not positive.
+        ValueError: a number that is not positive.
     """
+    programmes = identity + nuisance
     sizes = {"cells": cells, "programmes": programmes, "genes_each": genes_each, "types": types}
     for name, value in sizes.items():
         if value < 1:
@@ -70,8 +75,8 @@ def synthesise(
     genes = programmes * genes_each
     member_G = np.repeat(np.arange(programmes), genes_each)[rng.permutation(genes)]
     label_N = rng.integers(0, types, cells)
-    type_TP = rng.normal(0.0, signal, (types, programmes))
-    active_NP = type_TP[label_N] + rng.normal(0.0, own, (cells, programmes))
+    type_TP = rng.normal(0.0, signal, (types, identity))
+    active_NP = np.concatenate([type_TP[label_N], rng.normal(0.0, own, (cells, nuisance))], axis=1)
     base_G = rng.normal(0.0, 1.0, genes)
     rate_NG = np.exp(base_G + active_NP[:, member_G])
     depth_N1 = depth * rng.lognormal(-0.02, 0.2, (cells, 1))
@@ -79,7 +84,9 @@ def synthesise(
     count_NG[count_NG.sum(1) == 0, 0] = 1  # a cell holds at least one molecule
     symbols = [f"G{gene:05d}" for gene in range(genes)]
     members = {
-        f"PROGRAMME_{p:03d}": [symbols[gene] for gene in np.flatnonzero(member_G == p)]
+        f"{'IDENTITY' if p < identity else 'NUISANCE'}_{p:03d}": [
+            symbols[gene] for gene in np.flatnonzero(member_G == p)
+        ]
         for p in range(programmes)
     }
     return Synthetic(sparse.csr_matrix(count_NG.astype(np.float32)), symbols, members, label_N)

@@ -56,7 +56,7 @@ def download_http(url: str, to: Path, size: int, waits: Waits) -> None:
     for attempt in range(waits.tries):
         if attempt:
             time.sleep(waits.backoff_s * 2 ** (attempt - 1))
-            log.info("%s: %s; trying again", to.name.strip("."), fault)
+            log.info("%s: %s; trying again", _label(to), fault)
         try:
             _stream(url, to, size, waits.stall_s)
             return
@@ -163,7 +163,11 @@ def _bar(to: Path, total: int, start: int) -> tqdm[None]:
         initial=start,
         unit="B",
         unit_scale=True,
-        desc=to.name.removeprefix(".").removesuffix(".part"),
+        desc=_label(to),
         mininterval=1,
         leave=False,
     )
+
+
+def _label(to: Path) -> str:
+    return to.name.removeprefix(".").removesuffix(".part")

@@ -66,13 +66,12 @@ def draw(frame: pd.DataFrame) -> Figure:
     scale = min(1.0, style.MAX_HEIGHT_MM / (top + bottom))
     with style.styled():
         figure = style.new(scale * (top + bottom))
-        upper, lower = (
-            figure.subfigures(2, 1, height_ratios=[top, bottom]) if bottom else (figure, None)
-        )
-        forest, words = upper.subplots(1, 2, width_ratios=[1, 1.2], sharey=True)
+        heights = [top, bottom] if bottom else [top]
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        forest, words = parts[0].subplots(1, 2, width_ratios=[1, 1.2], sharey=True)
         _draw_primary(forest, words, primary, places)
-        if lower is not None:
-            panels = lower.subplots(1, len(places), sharey=True, squeeze=False)[0]
+        if bottom:
+            panels = parts[1].subplots(1, len(places), sharey=True, squeeze=False)[0]
             _draw_secondary(panels, secondary, places, names)
     return figure
 
@@ -81,7 +80,8 @@ def _draw_primary(
     axes: Axes, words: Axes, rows: pd.DataFrame, places: Sequence[tuple[str, str]]
 ) -> None:
     limits = _limits(rows)
-    y, ticks, labels, heads = 0.0, [], [], []
+    y, ticks, heads = 0.0, [], []
+    labels: list[str] = []
     for target, corpus in places:
         own = rows[(rows.target == target) & (rows.corpus == corpus)]
         if own.empty:
@@ -193,7 +193,7 @@ def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     shown = known[known.difference.abs() < WIDEST]
     shown = shown if 2 * len(shown) >= len(known) else known
     # a difference that falls inside the ends anyway brings its interval along
-    shown = known[known.difference.between(shown.low.min(), shown.high.max())]
+    shown = known[known.difference.between(1.08 * shown.low.min(), 1.08 * shown.high.max())]
     low, high = shown[["low", "difference"]].min(), shown[["high", "difference"]].max()
     ends = [0.0 if pd.isna(value) else float(value) for value in (low.min(), high.max())]
     return 1.08 * min(ends[0], -0.03), 1.08 * max(ends[1], 0.03)

@@ -35,9 +35,11 @@ def layout(code_BD: np.ndarray, seed: int) -> np.ndarray:
     """
     import warnings
 
-    from umap import UMAP
-
     with warnings.catch_warnings():
+        # a part of umap-learn that is not used here wants TensorFlow
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import UMAP
+
         # umap-learn warns that a fixed seed means one thread, which is what is wanted
         warnings.filterwarnings("ignore", message="n_jobs value")
         reducer = UMAP(
@@ -75,14 +77,17 @@ def draw(frame: pd.DataFrame) -> Figure:
     rows = []
     for target in style.in_order(frame.target):
         own = frame[frame.target == target]
-        colours = {"label": _colours(own.label, PALETTE), "batch": _colours(own.batch, BATCH_PALETTE)}
+        colours = {
+            "label": _colours(own.label, PALETTE),
+            "batch": _colours(own.batch, BATCH_PALETTE),
+        }
         maps = _maps(own)
         rows += [(maps[i : i + 2], colours) for i in range(0, len(maps), 2)]
     columns = 2 * max(len(maps) for maps, _ in rows)
     with style.styled():
         height = 47.0 if columns == 4 else 66.0
         figure = style.new(min(height * len(rows), style.MAX_HEIGHT_MM))
-        parts = np.atleast_1d(figure.subfigures(len(rows), 1))
+        parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
         index = 0
         for part, (maps, colours) in zip(parts, rows, strict=True):
             panels = part.subplots(1, columns, squeeze=False)[0]

@@ -39,6 +39,9 @@ ARM_COLOURS = {
 }
 OTHER_PRETEXT = SKY
 
+PERMUTED = "gene_programme_permuted"
+LONGEST = 24  # characters of a name that still fit above a panel
+
 METHOD_NAMES = {
     "random_mask": "masked autoencoder",
     "random_mask_matched": "masking, matched rate",
@@ -152,8 +155,11 @@ def save(figure: Figure, pdf: Path | str, png: Path | str) -> None:
 
 
 def method_name(method: str) -> str:
-    """A method's name for readers; an unknown one keeps its own."""
-    return METHOD_NAMES.get(method, method.replace("_", " "))
+    """A method's name for readers; an unknown one keeps its own, cut where it is long."""
+    if method.startswith(PERMUTED):
+        return f"permuted programmes {method.removeprefix(PERMUTED).strip('_')}".strip()
+    name = METHOD_NAMES.get(method, method.replace("_", " "))
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def target_name(target: str) -> str:

@@ -104,8 +104,6 @@ def _curves(axes: Axes, own: pd.DataFrame, measure: str, colours: Mapping[str, s
     for (corpus, _), run in runs:
         ordered = run.sort_values("step")
         mark = "." if len(run) < 3 else ""
-        axes.plot(
-            *(ordered.step, ordered.value), color=colours[corpus], linewidth=0.8, marker=mark
-        )
+        axes.plot(*(ordered.step, ordered.value), color=colours[corpus], linewidth=0.8, marker=mark)
     axes.set_ylabel(MEASURES[measure], fontsize=style.SMALL)
     axes.locator_params(axis="both", nbins=4)

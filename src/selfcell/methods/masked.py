@@ -12,7 +12,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
@@ -90,12 +89,12 @@ class Masked(Method):
     def _counts(self, y_BG: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
 
-        The decoder gives expression per 10,000 counts through softplus; the cell's own total
-        turns it into counts.
+        The decoder gives the log of the expression per 10,000 counts, which spans five orders of
+        magnitude; the cell's own total turns it into counts.
         """
         assert self.log_dispersion_G is not None
         factor_B1 = batch.total_B[:, None] / 1e4
-        mean_BG = (F.softplus(y_BG.float()) * factor_B1).clamp_min(LEAST_MEAN)
+        mean_BG = (y_BG.float().clamp(-15.0, 12.0).exp() * factor_B1).clamp_min(LEAST_MEAN)
         return mean_BG, self.log_dispersion_G.clamp(-10.0, 10.0).exp()
 
     @torch.no_grad()

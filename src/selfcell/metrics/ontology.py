@@ -114,7 +114,8 @@ def _unpack(raw: bytes, path: Path) -> bytes:
 def _from_json(terms: object, path: Path) -> Ontology:
     """The layout {id: {label, ancestors: {id: distance}, deprecated, replaced_by}}."""
     if not isinstance(terms, dict) or not all(
-        isinstance(term, dict) and isinstance(term.get("ancestors"), dict) for term in terms.values()
+        isinstance(term, dict) and isinstance(term.get("ancestors"), dict)
+        for term in terms.values()
     ):
         raise DataError(f"{path} is not a mapping of terms with `ancestors`", NEEDED)
     live = {key: term for key, term in terms.items() if not term.get("deprecated")}
@@ -137,7 +138,8 @@ def _from_obo(text: str, path: Path) -> Ontology:
         if not key:
             raise DataError(f"{path}: a [Term] without an id", NEEDED)
         if tags.get("is_obsolete") == ["true"]:
-            replaced.update({key: new for new in tags.get("replaced_by", [])[:1]})
+            if tags.get("replaced_by"):
+                replaced[key] = tags["replaced_by"][0]
             continue
         names[key] = tags.get("name", [key])[0]
         parents[key] = tags.get("is_a", [])
@@ -183,7 +185,9 @@ def _checked(ontology: Ontology, path: Path) -> Ontology:
     for term, above in ontology.ancestors.items():
         lost = sorted(above - set(ontology.names))
         if lost:
-            raise DataError(f"{path}: {term} has the ancestor {lost[0]}, which is no live term", NEEDED)
+            raise DataError(
+                f"{path}: {term} has the ancestor {lost[0]}, which is no live term", NEEDED
+            )
         if term in above:
             raise DataError(f"{path}: {term} is an ancestor of itself", "is_a without cycles")
     return ontology

@@ -74,7 +74,9 @@ def provenance(found: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     `runs` (run_hash to rule, config_hash, inputs and seeds).
     """
     shared = {
-        key: [json.loads(text) for text in sorted({json.dumps(c[key], sort_keys=True) for c in found})]
+        key: [
+            json.loads(text) for text in sorted({json.dumps(c[key], sort_keys=True) for c in found})
+        ]
         for key in ("versions", "hardware", "git", "code")
     }
     runs = {

@@ -19,7 +19,6 @@ from selfcell.stats.plan import Contrast, plan
 from selfcell.stats.predictions import Truth
 from selfcell.stats.schema import Column, Table
 
-
 CONTRASTS = Table(
     "contrasts",
     (
@@ -171,7 +170,7 @@ def _judge(found: Sequence[dict[str, object]], spec: Spec) -> list[dict[str, obj
             row["p_adjusted"] = float(p_adjusted)
             result = row.pop("estimate", None)
             row["verdict"] = (
-                equivalence.verdict(result, row["p_adjusted"], spec.margin)
+                equivalence.verdict(result, float(p_adjusted), spec.margin)
                 if isinstance(result, Estimate)
                 else "not run"
             )

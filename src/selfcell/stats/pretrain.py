@@ -34,7 +34,7 @@ VERDICTS = Table(
 
 
 def answer(result: Estimate, margin: float) -> str:
-    """"yes" if the 95 % lower bound is above the margin, "no" if the 90 % upper bound is below
+    """ "yes" if the 95 % lower bound is above the margin, "no" if the 90 % upper bound is below
     it (equivalent or worse: a gain worth the name is excluded), otherwise "undecided"."""
     if result.interval(0.95)[0] > margin:
         return "yes"

@@ -128,7 +128,9 @@ class Table:
         if twice.any():
             row = int(twice.argmax())
             named = {name: frame[name].iloc[row] for name in self.key}
-            raise DataError(f"{self.name} row {row} repeats an earlier row: {named}", "one row each")
+            raise DataError(
+                f"{self.name} row {row} repeats an earlier row: {named}", "one row each"
+            )
 
     def _check_columns(self, got: Sequence[str]) -> None:
         missing = [name for name in self.names if name not in got]
@@ -163,9 +165,11 @@ class Table:
         for part in parts:
             self._check_columns(part.column_names)
         schema = pa.schema([(column.name, ARROW[column.kind]) for column in self.columns])
-        whole = pa.concat_tables([part.select(self.names).cast(schema) for part in parts]) if (
-            parts
-        ) else schema.empty_table()
+        whole = (
+            pa.concat_tables([part.select(self.names).cast(schema) for part in parts])
+            if (parts)
+            else schema.empty_table()
+        )
         frame = self._typed(whole)
         return frame.sort_values(list(self.key), kind="stable").reset_index(drop=True)
 

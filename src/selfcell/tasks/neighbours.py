@@ -11,7 +11,9 @@ QUERIES, REFERENCES = 1024, 8192
 """Block sizes: one block of float32 distances takes 32 MiB, whatever the number of cells."""
 
 
-def nearest(query_MD: np.ndarray, reference_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    query_MD: np.ndarray, reference_ND: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest reference cells of each query cell, nearest first.
 
     Exact search in float32 on embeddings centred on the reference cells; equal distances go to

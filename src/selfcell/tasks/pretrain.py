@@ -124,7 +124,7 @@ def _watched(corpus: Corpus) -> Batch:
 
 
 def _look(health: Health) -> dict[str, float]:
-    row = {"value": health.value, "rank": health.effective_rank, "spread": health.spread}
+    row = {health.kind: health.value, "rank": health.effective_rank, "spread": health.spread}
     extra = {
         "difficulty": health.difficulty,
         "alignment": health.alignment,

@@ -145,7 +145,9 @@ def usable(readouts: Sequence[str], regime: str) -> list[str]:
 
 def _check(z_ND: np.ndarray, y_N: np.ndarray, classes: int) -> None:
     if len(y_N) == 0 or len(y_N) != len(z_ND):
-        raise DataError(f"{len(y_N)} labels for {len(z_ND)} cells", "one label a cell, one at least")
+        raise DataError(
+            f"{len(y_N)} labels for {len(z_ND)} cells", "one label a cell, one at least"
+        )
     if y_N.min() < 0 or y_N.max() >= classes:
         raise DataError(f"class codes up to {y_N.max()}", f"codes in [0, {classes})")
     if not np.isfinite(z_ND).all():

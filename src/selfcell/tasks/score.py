@@ -53,7 +53,9 @@ class Truth:
         for side in ("pool_labels", "test_labels"):
             foreign = sorted(set(split[side]) - set(place))
             if foreign:
-                raise DataError(f"{side}: {foreign[0]!r} is not in the class list", str(list(place)))
+                raise DataError(
+                    f"{side}: {foreign[0]!r} is not in the class list", str(list(place))
+                )
         pool_P, test_N = (
             np.array([place[label] for label in split[side]], dtype=np.int64)
             for side in ("pool_labels", "test_labels")
@@ -166,8 +168,8 @@ def _row(level: str, label: str, metric: str, value: float, n_test: int) -> dict
 
 
 def embedding_status(z_PD: np.ndarray, z_ND: np.ndarray, status: str = "ok") -> str:
-    """"diverged" for an embedding with NaN or infinite values, "collapsed" for one whose cells
-    are all one point, else the given status."""
+    """Status of an embedding: "diverged" with NaN or infinite values, "collapsed" if all its test
+    cells are one point, else the given one."""
     if not (np.isfinite(z_PD).all() and np.isfinite(z_ND).all()):
         return "diverged"
     size = float(np.abs(z_ND).max(initial=0.0))

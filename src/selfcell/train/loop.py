@@ -7,6 +7,7 @@ point and started again ends in the same bits.
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -29,14 +30,18 @@ EXIT_RETRY = 75  # EX_TEMPFAIL: state is saved, run the same command again to go
 class Trainable(Protocol):
     """What the loop trains."""
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]: ...
-    def after_step(self) -> None: ...
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise and what to log beside it."""
+
+    def after_step(self) -> None:
+        """Called after each optimiser step."""
 
 
 class Batches(Protocol):
     """Where batches come from: any step's, in any order."""
 
-    def batch(self, step: int) -> Batch: ...
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, >= 0."""
 
 
 @dataclass(frozen=True)
@@ -92,57 +97,67 @@ def fit(
     rates = [group["lr"] for group in optimiser.param_groups]
     history: list[dict[str, float]] = []
     start = state.load(model, optimiser, history) if state else 0
-    model.train()
     losses: list[float] = []
-    logs: dict[str, Tensor] = {}
     saved = time.monotonic()
+    model.train()
     bar = tqdm(total=plan.steps, initial=start, desc=title, unit="step", mininterval=1.0)
     with _Warned() as warned, bar:
         for step in range(start, plan.steps):
             factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-
-            batch = batches.batch(step)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
-                loss, logs = model.loss(batch)  # type: ignore[operator]
-            value = float(loss.detach())
-            if not torch.isfinite(loss.detach()):
+            value, logs = _step(model, batches.batch(step), optimiser, plan)
+            if not math.isfinite(value):
                 raise DivergenceError(
                     f"{title}: loss {value} at step {step + 1}, learning rate {rates[0] * factor}",
                     "a finite loss",
                     "lower the learning rate",
                 )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
-            optimiser.step()
-            model.after_step()  # type: ignore[operator]
-
             losses.append(value)
             bar.update()
             done = step + 1
-            if done % plan.log_every == 0 or done == plan.steps:
-                row = {"step": float(done), "loss": sum(losses) / len(losses)}
-                row |= {"lr": rates[0] * factor}
-                row |= {name: float(log) for name, log in logs.items()}
-                if measure is not None:
-                    model.eval()
-                    row |= measure(done)
-                    model.train()
-                history.append(row)
-                losses.clear()
-                bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
-            due = time.monotonic() - saved > plan.save_every_s
-            # Means run from one logged step to the next, so only those steps are saved.
-            if state and not losses and (due or warned.signal):
+            if done % plan.log_every and done < plan.steps:
+                continue
+            # Every log_every steps: a row of the history, and the only place that saves, since
+            # a row's mean loss runs from the row before.
+            row = {"step": float(done), "loss": sum(losses) / len(losses), "lr": rates[0] * factor}
+            losses.clear()
+            history.append(row | logs | _measured(model, measure, done))
+            bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
+            if state and (warned.signal or time.monotonic() - saved > plan.save_every_s):
                 state.save(done, model, optimiser, history)
                 saved = time.monotonic()
-            if warned.signal and done < plan.steps and (not losses or state is None):
+            if warned.signal and done < plan.steps:
                 print(f"{title}: signal {warned.signal} at step {done}", file=sys.stderr)
                 sys.exit(EXIT_RETRY)
     model.eval()
     return history
+
+
+def _step(
+    model: nn.Module, batch: Batch, optimiser: torch.optim.Optimizer, plan: Plan
+) -> tuple[float, dict[str, float]]:
+    """One optimiser step; the loss and the method's own logs. A bad loss changes no weight."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
+        loss, logs = model.loss(batch)  # type: ignore[operator]
+    value = float(loss.detach())
+    if math.isfinite(value):
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+        optimiser.step()
+        model.after_step()  # type: ignore[operator]
+    return value, {name: float(log) for name, log in logs.items()}
+
+
+def _measured(model: nn.Module, measure: Measure | None, done: int) -> dict[str, float]:
+    """What `measure` says, asked in evaluation mode."""
+    if measure is None:
+        return {}
+    model.eval()
+    values = measure(done)
+    model.train()
+    return values
 
 
 class _Warned:

@@ -1,0 +1,81 @@
+"""Equal tuning: every fine-tuned arm gets the same small grid, scored on a development set.
+
+Source: study protocol: an untuned scratch arm invents the headline. The development set is never
+an annotation target, so nothing of a target reaches the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from selfcell.errors import DataError
+from selfcell.nets.mlp import MLP
+from selfcell.specs import FineTuneSpec
+from selfcell.tasks.annotate import Data, fine_tuned
+
+SCRATCH = "scratch"
+
+
+def grid(spec: FineTuneSpec, encoder: MLP, status: str, init: str, data: Data) -> pd.DataFrame:
+    """Macro-F1 of an arm at every setting of its grid.
+
+    Args:
+        spec: one entry of `regimes` for each label regime and setting.
+        encoder, status, init: as `annotate.fine_tuned` takes them.
+
+    Returns:
+        Columns arm, seed, labels, lr, steps, draw, macro_f1 (NaN where the loss diverged).
+    """
+    rows = []
+    for regime in spec.regimes:
+        one = spec.model_copy(update={"regimes": [regime]})
+        scores, _ = fine_tuned(one, encoder, status, init, data, "tuning")
+        for score in scores[scores["metric"] == "macro_f1"].itertuples():
+            rows.append(
+                {
+                    "arm": SCRATCH if init == "random" else spec.method,
+                    "seed": spec.seed,
+                    "labels": "all" if regime.labels == "all" else "few",
+                    "lr": regime.lr,
+                    "steps": regime.steps,
+                    "draw": score.draw,
+                    "macro_f1": score.value,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def choose(results: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """The best setting of each arm and regime, and every setting's mean, for the record.
+
+    The highest mean over seeds and draws wins; of equal means the fewest steps, then the lowest
+    rate. Methods without a grid of their own take `pretrained`: the setting that is best on
+    average over the pre-trained arms. A setting that ever diverged counts as 0 there.
+
+    Returns:
+        `chosen`: arm -> few|all -> lr, steps, macro_f1. `grid`: all means, as rows.
+
+    Raises:
+        DataError: no results.
+    """
+    if not results:
+        raise DataError("no tuning results", "one table for each arm and seed")
+    table = pd.concat(results, ignore_index=True).fillna({"macro_f1": 0.0})
+    pretrained = table[table["arm"] != SCRATCH].assign(arm="pretrained")
+    table = pd.concat([table, pretrained], ignore_index=True)
+    keys = ["arm", "labels", "lr", "steps"]
+    means = table.groupby(keys, as_index=False)["macro_f1"].agg(["mean", "std", "count"])
+    order = means.sort_values(["mean", "steps", "lr"], ascending=[False, True, True])
+    chosen: dict[str, dict[str, dict[str, float]]] = {}
+    for row in order.drop_duplicates(["arm", "labels"]).sort_values(["arm", "labels"]).itertuples():
+        setting = {"lr": float(row.lr), "steps": int(row.steps), "macro_f1": round(row.mean, 4)}
+        chosen.setdefault(row.arm, {})[row.labels] = setting
+    rows = [
+        {**{key: getattr(row, key) for key in keys}, "macro_f1": round(row.mean, 4),
+         "sd": round(row.std, 4), "runs": int(row.runs)}
+        for row in means.rename(columns={"count": "runs"}).sort_values(keys).itertuples()
+    ]  # fmt: skip
+    return {"chosen": chosen, "grid": rows}

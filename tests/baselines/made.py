@@ -1,0 +1,49 @@
+"""A made-up target whose classes differ in a few genes, as inputs of the baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from selfcell.baselines.base import BaselineInputs
+from selfcell.rng import generator
+from selfcell.tasks.score import Truth
+from tests.tasks.blobs import SIZES, split
+
+GENES = 40
+KEYS = {
+    "study": "made", "protocol": "intended", "target": "blobs", "split": "0123456789ab",
+    "run_hash": "abc",
+}  # fmt: skip
+
+
+def expression(key: object, gap: float = 1.0) -> sparse.csr_matrix:
+    """log1p counts: each class expresses six genes more than the others do."""
+    rng = generator("expression", key)
+    code_N = np.repeat(np.arange(len(SIZES)), SIZES)
+    rate_KG = np.full((len(SIZES), GENES), 0.5)
+    for code in range(len(SIZES)):
+        rate_KG[code, 6 * code : 6 * code + 6] += gap
+    return sparse.csr_matrix(np.log1p(rng.poisson(rate_KG[code_N])).astype(np.float32))
+
+
+def inputs(gap: float = 1.0, **changes: Any) -> BaselineInputs:
+    """Inputs with one corpus, two seeds and an eight-wide code."""
+    made = split()
+    own_G = np.arange(GENES) < 30
+    fields: dict[str, Any] = {
+        "keys": KEYS,
+        "truth": Truth.of(made),
+        "pool_PG": expression("pool", gap),
+        "test_NG": expression("test", gap),
+        "corpora": {"some": expression("corpus", gap)},
+        "gene_ids": [f"G{place}" for place in range(GENES)],
+        "own_G": own_G,
+        "batch_N": np.array(made["test_donors"]),
+        "hidden": [16, 8],
+        "activation": "selu",
+        "seeds": [0, 1],
+    }
+    return BaselineInputs(**{**fields, **changes})

@@ -1,0 +1,182 @@
+"""What joint-embedding methods share, and what is each one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from selfcell.methods.byol import BYOL
+from selfcell.methods.siamese import Siamese, trunk
+from selfcell.train.optim import LARS, optimiser
+from selfcell.views.augment import both
+from tests.methods.factory import batch, context, make, train
+from tests.reference import losses as reference
+
+JOINT = ("byol", "simsiam", "barlow_twins", "simclr", "vicreg")
+EVERY = pytest.mark.parametrize("name", JOINT)
+
+
+def siamese(name: str, **values: object) -> Siamese:
+    """A joint-embedding method on the synthetic corpus."""
+    method = make(name, **values)
+    assert isinstance(method, Siamese)
+    return method
+
+
+def byol(**values: object) -> BYOL:
+    """BYOL on the synthetic corpus."""
+    method = make("byol", **values)
+    assert isinstance(method, BYOL)
+    return method
+
+
+@pytest.mark.parametrize("name", ["barlow_twins", "simclr", "vicreg"])
+def test_loss_is_the_reference_of_the_projections(name: str) -> None:
+    method, cells = siamese(name), batch(context(), range(12))
+    z = method.projector(method.codes(cells)).detach().double().numpy()
+    expected = {
+        "barlow_twins": lambda: reference.barlow_twins(z[0], z[1], 0.0051),
+        "simclr": lambda: reference.ntxent(z[0], z[1], method.temperature),
+        "vicreg": lambda: reference.vicreg(z[0], z[1], (25.0, 25.0, 1.0)),
+    }[name]()
+    assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_byol_loss_is_the_reference_both_ways() -> None:
+    method, cells = byol(), batch(context(), range(12))
+    with torch.no_grad():  # move the target away from the online network
+        for p in method.target_projector.parameters():
+            p.mul_(1.5).add_(0.01)
+        x, noise = method.views(cells), both(cells.noise)
+        z = method.encoder(x, noise).unflatten(0, (2, -1))
+        p = method.predictor(method.projector(z)).double().numpy()
+        t = method.target_projector(method.target_encoder(x, noise).unflatten(0, (2, -1)))
+    expected = reference.cosine(p[0], t[1].double().numpy())
+    expected += reference.cosine(p[1], t[0].double().numpy())
+    assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_simsiam_loss_is_the_papers_plus_one_and_stops_the_gradient() -> None:
+    method, cells = siamese("simsiam"), batch(context(), range(12))
+    z = method.projector(method.codes(cells))
+    p = method.predictor(z).detach().double().numpy()
+    t = z.detach().double().numpy()
+    expected = (reference.cosine(p[0], t[1]) + reference.cosine(p[1], t[0])) / 4
+    loss = method.loss(cells)[0]
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    stopped = method.projector.layers[-1].weight.grad.clone()
+    method.zero_grad()
+    z = method.projector(method.codes(cells))
+    p_VBD, t_VBD = method.predictor(z), z  # the same without the stop
+    cosine = torch.nn.functional.cosine_similarity
+    free = 1 - (cosine(p_VBD[0], t_VBD[1]).mean() + cosine(p_VBD[1], t_VBD[0]).mean()) / 2
+    assert free.item() == pytest.approx(loss.item(), rel=1e-5)
+    free.backward()
+    assert not torch.allclose(stopped, method.projector.layers[-1].weight.grad, rtol=1e-3)
+
+
+def test_byols_target_moves_towards_the_online_network() -> None:
+    method = byol(momentum=0.9)
+    start = method.target_encoder.layers[-1].weight.clone()
+    train(method, context(), 3)
+    moved = method.target_encoder.layers[-1].weight
+    online = method.encoder.layers[-1].weight
+    assert not torch.equal(moved, start)
+    assert (moved - online).norm() < (start - online).norm()
+    assert all(not p.requires_grad for p in method.target_encoder.parameters())
+
+
+def test_byols_frozen_target_stays() -> None:
+    method = byol(moves=False)
+    start = method.target_encoder.layers[-1].weight.clone()
+    train(method, context(), 3)
+    assert torch.equal(method.target_encoder.layers[-1].weight, start)
+
+
+def test_byols_target_is_part_of_its_state() -> None:
+    method, other = byol(), byol()
+    train(method, context(), 2)
+    other.load_state_dict(method.state_dict())
+    assert torch.equal(
+        other.target_encoder.layers[0].weight, method.target_encoder.layers[0].weight
+    )
+    assert torch.equal(
+        other.target_projector.layers[0].weight, method.target_projector.layers[0].weight
+    )
+
+
+@EVERY
+def test_training_passes_the_gate(name: str) -> None:
+    known = context(hidden=(64, 32))
+    values = {"lr": 1.0} if name == "barlow_twins" else {}
+    method = train(make(name, known, p=1.0, **values), known, 40)
+    health = method.health(batch(known, range(256)))
+    assert health.kind == "retrieval"
+    assert health.threshold == 10.0
+    assert health.status == "ok"
+
+
+@EVERY
+def test_collapse_is_seen(name: str) -> None:
+    method = siamese(name)
+    with torch.no_grad():
+        for p in method.encoder.layers[-1].parameters():
+            p.zero_()
+    health = method.health(batch(context()))
+    assert health.value == 0.0
+    assert health.status == "collapsed"
+
+
+@EVERY
+def test_two_views_differ_and_second_can_be_clean(name: str) -> None:
+    cells = batch(context())
+    first, second = siamese(name, p=1.0).views(cells).chunk(2)
+    assert (first != second).any(1).all()
+    clean = siamese(name, p=1.0, clean_second=True).views(cells).chunk(2)
+    assert torch.equal(clean[0], first)
+    assert torch.equal(clean[1], cells.x_BG)
+
+
+def test_encoder_dropout_differs_between_the_views_of_a_cell() -> None:
+    method = siamese("simclr", p=0.0, encoder_dropout=0.5)
+    first, second = method.codes(batch(context()))
+    assert not torch.equal(first, second)
+    plain = siamese("simclr", p=0.0)
+    first, second = plain.codes(batch(context()))
+    assert torch.equal(first, second)
+
+
+def test_trunk_shares_the_weights() -> None:
+    encoder = make("byol").encoder
+    short = trunk(encoder, -2)
+    assert len(short.layers) == len(encoder.layers) - 1
+    assert short.layers[0].weight is encoder.layers[0].weight
+    x = batch(context()).x_BG
+    hidden = torch.nn.functional.selu(encoder.layers[0](x))
+    torch.testing.assert_close(short(x), hidden)
+    assert trunk(encoder, -1) is encoder
+
+
+def test_barlow_twins_trains_by_lars() -> None:
+    assert isinstance(optimiser(make("barlow_twins"), 1e-3, 0.01), LARS)
+    reset = optimiser(make("barlow_twins", lars_momentum=0.0), 1e-3, 0.01)
+    assert reset.param_groups[0]["momentum"] == 0.0
+
+
+@EVERY
+def test_gate_looks_at_augmented_views_only(name: str) -> None:
+    """Views that are never augmented find each other under any encoder: p is 1 in the gate."""
+    cells = batch(context())
+    never, always = siamese(name, p=0.0, nb=5.0), siamese(name, p=1.0, nb=5.0)
+    assert never.health(cells).value == always.health(cells).value
+    assert never.health(cells).value < len(cells.x_BG)
+
+
+def test_views_leave_the_batch_alone() -> None:
+    cells = batch(context())
+    before = dataclasses.replace(cells, x_BG=cells.x_BG.clone())
+    siamese("byol").loss(cells)
+    assert torch.equal(cells.x_BG, before.x_BG)

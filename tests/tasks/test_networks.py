@@ -1,0 +1,260 @@
+"""Pre-training, the model folder, fine-tuning and tuning, on a small store."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from selfcell.data.corpus import Corpus
+from selfcell.data.specs import CorpusSpec
+from selfcell.errors import StoreError
+from selfcell.specs import FineTuneSpec, FrozenSpec, Network, PretrainSpec, Training
+from selfcell.stats import table
+from selfcell.tasks import annotate, model, tune
+from selfcell.tasks.finetune import Labelled, class_weights, hold_out
+from selfcell.tasks.pretrain import pretrain
+from selfcell.train.checkpoint import StateFile
+from tests.data import factory
+
+NETWORK = Network(hidden=[16, 8], activation="selu", dropout=0.1)
+CORPUS = CorpusSpec(name="all", sources=({"dataset": "a"},), targets=("a",))
+
+
+def pretrain_spec(**changes):
+    training = Training(steps=60, batch=16, lr=3e-3, precision="float32", **changes)
+    return PretrainSpec(
+        study="t", protocol="intended", corpus=CORPUS, method="mae", task="random_mask",
+        params={"rate": 0.3}, network=NETWORK, training=training, seed=0,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Store, split, corpus and a pre-trained model folder."""
+    root = tmp_path_factory.mktemp("study")
+    cells = factory.make_cells(n=200)
+    store = factory.make_store(root, cells)
+    split = factory.split_of(cells, target="a")
+    corpus = Corpus.build(CORPUS, {"a": store}, {"a": split})
+    result = pretrain(pretrain_spec(), corpus, {})
+    notes = {"run_hash": "abc"}
+    model.save(root / "m", result.method, pretrain_spec(), corpus.gene_ids, result.health, notes)
+    return root, store, split, corpus, result
+
+
+def finetune_spec(regimes, **changes):
+    fields = {
+        "study": "t", "protocol": "intended", "target": "a", "corpus": "all", "method": "mae",
+        "seed": 0, "regimes": regimes, "batch": 16, "weight_decay": 0.01, "clip": 1.0,
+        "precision": "float32", "network": NETWORK,
+    }  # fmt: skip
+    return FineTuneSpec(**{**fields, **changes})
+
+
+FEW = {"labels": "3", "draws": 2, "lr": 1e-3, "steps": 30}
+ALL = {"labels": "all", "draws": 1, "lr": 3e-3, "steps": 200}
+
+
+def test_pretraining_learns_and_says_so(study):
+    *_, result = study
+    assert result.failure == ""
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert {"skill", "rank", "spread", "step", "lr"} <= set(result.history[0])
+    assert result.health.status in ("ok", "not_learned")
+
+
+def test_test_cells_are_not_in_the_corpus(study):
+    _, _, split, corpus, _ = study
+    assert corpus.report["excluded"] == len(split["test"]) + len(split["test_left_out"]) > 0
+    assert set(split["test"]).isdisjoint(corpus.cells.ids)
+
+
+def test_an_interrupted_pretraining_ends_in_the_same_bits(study, tmp_path):
+    _, _, _, corpus, whole = study
+    state = StateFile(tmp_path / "state", "key")
+
+    class Killed(Exception):
+        pass
+
+    import selfcell.tasks.pretrain as module
+
+    original = module.Loader.batch
+    try:
+        module.Loader.batch = lambda self, step: _raise(Killed) if step == 40 else original(self, step)
+        with pytest.raises(Killed):
+            pretrain_saving(corpus, state)
+    finally:
+        module.Loader.batch = original
+    assert state.path.exists()
+    resumed = pretrain_saving(corpus, state)
+    for name, value in whole.method.state_dict().items():
+        assert torch.equal(value, resumed.method.state_dict()[name]), name
+
+
+def _raise(error):
+    raise error
+
+
+def pretrain_saving(corpus, state):
+    """Pre-train with the state saved at every logged step."""
+    import dataclasses
+
+    import selfcell.tasks.pretrain as module
+
+    plain = module.Plan
+    try:
+        module.Plan = lambda *a, **k: dataclasses.replace(plain(*a, **k), save_every_s=0.0)
+        return pretrain(pretrain_spec(), corpus, {}, state)
+    finally:
+        module.Plan = plain
+
+
+def test_a_diverging_run_is_a_result(study):
+    _, _, _, corpus, _ = study
+    spec = pretrain_spec()
+    wild = spec.model_copy(update={"training": Training(steps=60, batch=16, lr=1.0, clip=1e6)})
+    result = pretrain(wild.model_copy(update={"params": {"rate": 0.3}}), _exploding(corpus), {})
+    assert result.health is None
+    assert "step 1" in result.failure
+
+
+def _exploding(corpus):
+    """The corpus with one gene's mean made infinite in every batch."""
+    import dataclasses
+
+    from selfcell.data.cells import MemoryCells
+
+    rows = corpus.cells.rows(np.arange(len(corpus.cells.total_N)))
+    rows.data[:] = np.inf
+    cells = MemoryCells(rows, corpus.cells.total_N, corpus.cells.key_N)
+    return dataclasses.replace(corpus, cells=cells)
+
+
+def test_a_model_folder_reads_back_the_same(study):
+    root, store, split, _, result = study
+    trained = model.load(root / "m")
+    x = annotate.Data.read(store, split).x_NG
+    assert torch.equal(model.embed(trained.encoder, x), model.embed(result.method.encoder, x))
+    assert trained.status == result.health.status
+    assert trained.gene_ids == store.gene_ids
+
+
+@pytest.mark.parametrize("damage", ["weights", "json", "format", "network"])
+def test_damaged_models_are_refused(study, tmp_path, damage):
+    import shutil
+
+    folder = tmp_path / "m"
+    shutil.copytree(study[0] / "m", folder)
+    about = json.loads((folder / "model.json").read_text())
+    if damage == "weights":
+        whole = (folder / "weights.safetensors").read_bytes()
+        (folder / "weights.safetensors").write_bytes(whole[:-50])
+    elif damage == "json":
+        (folder / "model.json").write_text("{")
+    else:
+        about["format"] = 99 if damage == "format" else about["format"]
+        about["spec"]["network"]["hidden"] = [16, 9] if damage == "network" else [16, 8]
+        (folder / "model.json").write_text(json.dumps(about))
+    with pytest.raises(StoreError):
+        model.load(folder)
+
+
+def test_a_model_of_other_genes_is_refused(study, tmp_path):
+    other = factory.make_store(tmp_path, factory.make_cells(n=60), genes=range(30))
+    with pytest.raises(StoreError, match="vocabulary"):
+        annotate.require_genes(model.load(study[0] / "m"), other)
+
+
+def test_embedding_does_not_depend_on_batch_or_order(study):
+    root, store, split, _, _ = study
+    encoder = model.load(root / "m").encoder
+    x = annotate.Data.read(store, split).x_NG
+    whole = model.embed(encoder, x)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(model.embed(encoder, x[order]), whole[order], atol=1e-6)
+    assert torch.allclose(torch.cat([encoder(row[None]) for row in x]), whole, atol=1e-6)
+
+
+def test_frozen_rows_keep_the_contract(study):
+    root, store, split, _, _ = study
+    spec = FrozenSpec(
+        study="t", protocol="intended", corpus="all", method="mae", seed=0,
+        readouts=["probe", "prototype", "knn1"],
+    )  # fmt: skip
+    scores, predictions = annotate.frozen(
+        spec, model.load(root / "m"), annotate.Data.read(store, split), "hash"
+    )
+    table.validate(scores)
+    f1 = scores[scores.metric == "macro_f1"]
+    assert len(f1) == len(split["draws"]) * 3 * 3
+    assert len(predictions) == len(f1)
+
+
+def test_fine_tuning_scores_draws_and_repeats_exactly(study):
+    root, store, split, _, _ = study
+    data = annotate.Data.read(store, split)
+    trained = model.load(root / "m")
+    before = {k: v.clone() for k, v in trained.encoder.state_dict().items()}
+    spec = finetune_spec([FEW, ALL])
+    scores, predictions = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
+    table.validate(scores)
+    f1 = scores[scores.metric == "macro_f1"]
+    assert f1.groupby("regime").size().to_dict() == {"3": 2, "all": 1}
+    assert f1[f1.regime == "all"].value.item() > 0.8  # three types with genes of their own
+    assert all(torch.equal(before[k], v) for k, v in trained.encoder.state_dict().items())
+    again, _ = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
+    pd.testing.assert_frame_equal(scores, again)
+
+
+def test_arms_of_a_draw_share_head_and_order_but_not_weights(study):
+    _, store, split, _, _ = study
+    data = annotate.Data.read(store, split)
+    one, two = (
+        annotate.fine_tuned(
+            finetune_spec([FEW], method=name, corpus="none", seed=seed),
+            model.new_encoder(40, NETWORK, seed), "ok", "random", data, "h",
+        )[0].value
+        for name, seed in (("scratch", 0), ("other_name", 0))
+    )  # fmt: skip
+    assert one.tolist() == two.tolist()  # same weights, same draw: the arm's name plays no part
+
+
+def test_validation_cells_come_off_the_training_cells():
+    y = np.repeat([0, 1, 2], [40, 25, 6])
+    data = Labelled(torch.zeros(71, 2), y, np.arange(71), ("t", "all", "0"))
+    train, validation = hold_out(data)
+    assert sorted([*train, *validation]) == list(range(71))
+    assert np.bincount(y[validation], minlength=3).tolist() == [4, 2, 0]
+
+
+def test_class_weights_are_balanced():
+    weight = class_weights(np.array([0, 0, 0, 2]), 3)
+    assert weight.tolist() == pytest.approx([4 / (2 * 3), 0.0, 4 / (2 * 1)])
+
+
+def test_tuning_chooses_the_best_mean_then_the_fewest_steps():
+    rows = [
+        *[("scratch", 0, "few", lr, steps, d, f1)
+          for lr, steps, f1 in ((1e-3, 300, 0.5), (1e-4, 300, 0.7), (1e-4, 1000, 0.7))
+          for d in (0, 1)],
+        ("mae", 0, "few", 1e-3, 300, 0, 0.9),
+        ("mae", 0, "few", 1e-4, 300, 0, float("nan")),
+    ]  # fmt: skip
+    names = ["arm", "seed", "labels", "lr", "steps", "draw", "macro_f1"]
+    chosen = tune.choose([pd.DataFrame(rows, columns=names)])["chosen"]
+    assert chosen["scratch"]["few"] == {"lr": 1e-4, "steps": 300, "macro_f1": 0.7}
+    assert chosen["mae"]["few"]["lr"] == 1e-3
+    assert chosen["pretrained"] == chosen["mae"]
+
+
+def test_the_grid_scores_every_setting(study):
+    _, store, split, _, _ = study
+    regimes = [{**FEW, "lr": lr} for lr in (1e-4, 1e-3)]
+    frame = tune.grid(
+        finetune_spec(regimes, corpus="none", method="scratch"),
+        model.new_encoder(40, NETWORK, 0), "ok", "random", annotate.Data.read(store, split),
+    )  # fmt: skip
+    assert frame.groupby("lr").size().to_dict() == {1e-4: 2, 1e-3: 2}
+    assert set(frame["arm"]) == {"scratch"}

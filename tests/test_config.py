@@ -1,0 +1,95 @@
+"""The configuration: refused with the nearest key and the range, whole, and in step with its schema."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from selfcell.config import Config, from_mapping, load_config
+from selfcell.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def data():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def test_the_default_study_is_what_the_protocol_asks_for(data):
+    config = from_mapping(data)
+    assert [corpus.name for corpus in config.corpora][:2] == ["kang_ctrl", "baron_pool"]
+    assert {target.name for target in config.targets} == {"pbmc3k", "kang_stim", "baron"}
+    assert config.labels.regimes == (3, 10, 30, "all")
+    assert config.labels.draws == 10
+    assert len(config.pretraining.seeds) == 3
+    assert {"pca", "logreg", "random_encoder", "random_projection", "majority"} <= set(
+        config.baselines
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["pretraining", "step"], 3, ["unknown key 'step'", "did you mean 'steps'"]),
+        (["pretrainin"], {}, ["unknown key 'pretrainin'", "did you mean 'pretraining'"]),
+        (["quality", "max_mito"], 1.5, ["max_mito: 1.5", "[0.0, 1.0]"]),
+        (["pretraining", "batch"], 1, ["batch: 1", "[2, 65536]"]),
+        (["network", "dropout"], "much", ["network.dropout"]),
+        (["methods", 0, "params", "rat"], 0.5, ["unknown parameter 'rat'", "did you mean 'rate'"]),
+        (["methods", 0, "params", "rate"], 2, ["methods.random_mask.rate: 2", "[0.01, 0.99]"]),
+        (["methods", 0, "method"], "randommask", ["unknown method", "did you mean 'random_mask'"]),
+        (["targets", 0, "dataset"], "pbmc4k", ["unknown 'pbmc4k'", "did you mean 'pbmc3k'"]),
+        (["targets", 0, "corpora"], ["kang_ctlr"], ["did you mean 'kang_ctrl'"]),
+        (["targets", 0, "split"], {"kind": "column"}, ["targets.pbmc3k.split", "needs a column"]),
+        (["corpora", 0, "sources", 0, "dataset"], "kangg", ["did you mean 'kang'"]),
+        (["baselines"], ["pcaa"], ["unknown 'pcaa'", "did you mean 'pca'"]),
+        (["fine_tuning", "regimes"], [{"labels": 11}], ["unknown '11'"]),
+        (["study"], "../up", ["study"]),
+    ],
+)
+def test_what_is_refused_and_how(data, path, value, words):
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(ConfigError) as error:
+        from_mapping(data)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_names_must_differ(data):
+    data["methods"] = data["methods"][:1] * 2
+    with pytest.raises(ConfigError, match="stands twice"):
+        from_mapping(data)
+
+
+def test_files_that_are_no_configuration(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("study: [")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_config(bad)
+    bad.write_text("- a list")
+    with pytest.raises(ConfigError, match="no mapping"):
+        load_config(bad)
+
+
+def test_every_key_is_described():
+    def walk(schema, where):
+        for name, field in schema.get("properties", {}).items():
+            described = field.get("description") or "$ref" in field or "allOf" in field
+            assert described, f"{where}.{name} has no description"
+
+    schema = Config.model_json_schema()
+    assert len(schema["$defs"]) > 10
+    walk(schema, "Config")
+    for name, part in schema["$defs"].items():
+        walk(part, name)
+
+
+def test_the_committed_schema_is_the_code_s():
+    from selfcell.config import schema
+
+    committed = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    assert committed == schema(), "run `make schema`"

@@ -1,0 +1,98 @@
+"""The jobs of a configuration: what runs, and that a setting reaches its own branch alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from selfcell.config import from_mapping
+from selfcell.errors import ConfigError
+from selfcell.study import FineTune, Model, Study
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def data():
+    """The default study's configuration with two methods, whatever else it holds."""
+    data = yaml.safe_load((ROOT / "config.yaml").read_text())
+    data["methods"] = [
+        {"name": "random_mask", "params": {"rate": 0.5}},
+        {"name": "light_mask", "method": "random_mask", "params": {"rate": 0.1}},
+    ]
+    for corpus in data["corpora"]:
+        corpus["methods"] = None if corpus["name"] == "kang_ctrl" else ["random_mask"]
+    return data
+
+
+def specs(data):
+    study = Study(from_mapping(data))
+    return {model: study.pretrain_spec(*model) for model in study.models()}
+
+
+def test_models_cross_corpora_methods_and_seeds(data):
+    models = Study(from_mapping(data)).models()
+    assert len(models) == len(set(models)) == 3 * (2 + 1 + 1)
+    assert Model("kang_ctrl", "light_mask", 2) in models
+    assert Model("baron_pool", "light_mask", 0) not in models
+
+
+def test_scratch_runs_once_a_target_and_seed(data):
+    jobs = Study(from_mapping(data)).fine_tunes()
+    assert FineTune("pbmc3k", "none", "scratch", 0) in jobs
+    assert FineTune("baron", "baron_pool", "random_mask", 1) in jobs
+    assert not [job for job in jobs if job.target == "baron" and job.corpus == "kang_ctrl"]
+    assert len(jobs) == len(set(jobs)) == 3 * 3 * 3
+
+
+def test_a_hyper_parameter_reaches_its_own_method_only(data):
+    before = specs(data)
+    data["methods"][1]["params"]["rate"] = 0.2
+    after = specs(data)
+    changed = {model for model in before if before[model] != after[model]}
+    assert changed == {model for model in before if model.method == "light_mask"}
+
+
+def test_a_new_method_or_target_leaves_the_others_alone(data):
+    before = specs(data)
+    data["methods"].append({"name": "third", "method": "random_mask"})
+    data["targets"][0]["corpora"] = ["kang_ctrl"]
+    data["corpora"] = [c for c in data["corpora"] if c["name"] != "kang_ctrl_shuffled"]
+    after = specs(data)
+    assert all(after[model] == text for model, text in before.items() if model in after)
+
+
+def test_a_default_spelled_out_is_the_same_job(data):
+    before = specs(data)
+    data["methods"][0]["params"]["rescale"] = False
+    assert specs(data) == before
+
+
+def test_scratch_long_sees_the_cells_of_pretraining_too(data):
+    study = Study(from_mapping(data))
+    short = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0)))
+    long = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch_long", 0)))
+    extra = data["pretraining"]["steps"] * data["pretraining"]["batch"]
+    for one, other in zip(short["regimes"], long["regimes"], strict=True):
+        assert (other["steps"] - one["steps"]) * short["batch"] == extra
+        assert other["lr"] == one["lr"]
+
+
+def test_test_cells_stay_out_of_every_corpus_of_their_data_set(data):
+    study = Study(from_mapping(data))
+    assert study.excluding("kang_ctrl") == ["kang_stim"]
+    assert study.excluding("baron_pool") == ["baron"]
+
+
+def test_tuning_is_needed(data, tmp_path):
+    data["fine_tuning"]["tuning"] = str(tmp_path / "none.yaml")
+    study = Study(from_mapping(data))
+    with pytest.raises(ConfigError, match="make tune"):
+        study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0))
+
+
+def test_unknown_registry_names_are_refused(data):
+    data["datasets"].append({"name": "pbmc4k"})
+    with pytest.raises(ConfigError, match="pbmc3k"):
+        Study(from_mapping(data))

@@ -1,0 +1,48 @@
+"""Tuning on the development set; only `snakemake tuned` runs it, with configs/tune.yaml."""
+
+GRID = RESULTS + "/tuning/{target}.{corpus}.{method}.s{seed}.csv"
+
+
+rule tune:
+    input:
+        model=model_files,
+        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
+        split=lambda wildcards: splits([wildcards.target]),
+    output:
+        GRID,
+    params:
+        spec=lambda wildcards: STUDY.tune_spec(fine_tune_job(wildcards)),
+        model=model_option,
+        code=code("tune"),
+    log:
+        LOGS + "/tune/{target}.{corpus}.{method}.s{seed}.log",
+    benchmark:
+        BENCHMARKS + "/tune/{target}.{corpus}.{method}.s{seed}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    shell:
+        "{RUN}/tune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        " --split {input.split} --threads {threads} --out {output} 2> >(tee {log} >&2)"
+
+
+rule tuned:
+    input:
+        [GRID.format(**job._asdict()) for job in STUDY.fine_tunes()],
+    output:
+        RESULTS + "/tuning.yaml",
+    params:
+        code=code("tuned"),
+    log:
+        LOGS + "/tuned.log",
+    benchmark:
+        BENCHMARKS + "/tuned.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        "{RUN}/tuned.py {input} --out {output} 2> >(tee {log} >&2)"
