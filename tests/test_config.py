@@ -1,4 +1,4 @@
-"""The configuration: refused with the nearest key and the range, whole, and in step with its schema."""
+"""The configuration: what is refused and how, and its schema."""
 
 from pathlib import Path
 

@@ -87,7 +87,7 @@ class Corpus(Section):
     validation: float = Field(0.05, ge=0.001, le=0.5)
     """Share of cells held back to watch pre-training."""
     vocabulary: bool = True
-    """Whether its most variable genes join the vocabulary (a target's own pool has a say anyway)."""
+    """Whether its most variable genes join the vocabulary (a target's pool has a say anyway)."""
     methods: list[Name] | None = None
     """Methods trained on it; null: all."""
 
@@ -231,7 +231,11 @@ class Config(Section):
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
         for corpus in self.corpora:
-            _known(f"corpora.{corpus.name}.sources.dataset", [cell.dataset for cell in corpus.sources], datasets)
+            _known(
+                f"corpora.{corpus.name}.sources.dataset",
+                [cell.dataset for cell in corpus.sources],
+                datasets,
+            )
             _known(f"corpora.{corpus.name}.methods", corpus.methods or [], methods)
         for target in self.targets:
             where = f"targets.{target.name}"

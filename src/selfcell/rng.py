@@ -86,7 +86,7 @@ class Noise:
         return (word.to(torch.float32) + 0.5) * 2.0**-23
 
     def bernoulli(self, p: float, n: int, stream: str) -> Tensor:
-        """(B, n) bool, True with probability p (exact to 2**-32). Raises ValueError outside [0, 1]."""
+        """(B, n) bool, True with probability p, exact to 2**-32. ValueError outside [0, 1]."""
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"probability {p} is outside [0, 1]")
         if p == 1.0:
@@ -116,7 +116,7 @@ class Noise:
 
 
 def fan_in_uniform_(weight: Tensor, fan_in: int, rng: torch.Generator) -> None:
-    """Fill with U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default for linear layers, from `rng`."""
+    """Fill with U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default for linear layers."""
     bound = 1.0 / math.sqrt(fan_in)
     with torch.no_grad():
         weight.uniform_(-bound, bound, generator=rng)

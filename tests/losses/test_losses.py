@@ -78,9 +78,7 @@ def test_negative_binomial_probabilities_sum_to_one() -> None:
     count = torch.arange(400.0, dtype=torch.float64)[:, None]
     mean, dispersion = torch.full_like(count, 3.0), torch.tensor([1.7], dtype=torch.float64)
     one = torch.ones(1, 1, dtype=torch.bool)
-    total = sum(
-        torch.exp(-masked_nb(mean[:1], dispersion, k[None], one)).item() for k in count
-    )
+    total = sum(torch.exp(-masked_nb(mean[:1], dispersion, k[None], one)).item() for k in count)
     assert total == pytest.approx(1.0, abs=1e-9)
 
 

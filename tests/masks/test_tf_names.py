@@ -48,7 +48,7 @@ def test_factors_of_a_name(name: str, symbols: tuple[str, ...]) -> None:
 
 def test_every_c3_tft_set_is_accounted_for() -> None:
     assert len(NAMES) == 1115
-    resolution = resolve({name: ("G",) for name in NAMES})
+    resolution = resolve(dict.fromkeys(NAMES, ("G",)))
     assert resolution.resolved == 982
     assert len(resolution.unnamed) == 115
     assert len(resolution.unresolved) == 18

@@ -103,5 +103,3 @@ def test_bfloat16_gives_nearly_the_same_loss(name: str) -> None:
         rounded = method.loss(batch(known))[0]
     assert rounded.dtype == torch.float32
     assert rounded.item() == pytest.approx(plain, rel=0.05)
-
-

@@ -97,4 +97,5 @@ def test_coverage(shape: tuple[int, int]) -> None:
     for spread in SPREADS:
         share = coverage(shape, spread, 6000)
         print(f"  sd of seeds {spread[0]}, draws {spread[1]}, rest {spread[2]}: {share:.3f}")
-        assert 0.93 <= share <= 0.995
+        # where neither factor matters the interval is wider than it need be, never narrower
+        assert 0.93 <= share <= (0.999 if spread[:2] == (0, 0) else 0.995)

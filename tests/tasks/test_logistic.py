@@ -108,6 +108,10 @@ def test_penalty_is_fixed_with_few_labels_and_chosen_with_more() -> None:
 
 def test_penalty_is_chosen_with_a_class_of_one_cell() -> None:
     x_ND, y_N = cells((30, 30, 1))
+    fold_N = logistic._folds(y_N)
+    assert fold_N[-1] == -1, "always in training"
+    for code in (0, 1):
+        assert np.bincount(fold_N[y_N == code]).tolist() == [10, 10, 10]
     assert logistic.choose(scaled(x_ND), y_N) in logistic.GRID
 
 

@@ -18,10 +18,10 @@ def brute(query_MD: np.ndarray, reference_ND: np.ndarray, k: int) -> tuple[np.nd
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 33])
-@pytest.mark.parametrize("blocks", [(1024, 8192), (7, 10), (50, 1)])
-def test_exact(k: int, blocks: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "QUERIES", blocks[0])
-    monkeypatch.setattr(neighbours, "REFERENCES", blocks[1])
+@pytest.mark.parametrize("blocks", [(512, 1024, 4096), (7, 10, 3), (50, 1, 1), (3, 5, 90)])
+def test_exact(k: int, blocks: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in zip(("QUERIES", "FIRST", "REFERENCES"), blocks, strict=True):
+        monkeypatch.setattr(neighbours, name, size)
     rng = generator("neighbours")
     query, reference = rng.standard_normal((50, 6)), rng.standard_normal((33, 6))
     index_MJ, square_MJ = neighbours.nearest(query, reference, k)
@@ -30,10 +30,11 @@ def test_exact(k: int, blocks: tuple[int, int], monkeypatch: pytest.MonkeyPatch)
     assert square_MJ == pytest.approx(distance, rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.parametrize("references", [8192, 4, 3])
+@pytest.mark.parametrize("references", [4096, 4, 1])
 def test_equal_distances_go_to_the_lower_index(
     references: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(neighbours, "FIRST", references)
     monkeypatch.setattr(neighbours, "REFERENCES", references)
     reference = np.array([[2.0], [1.0], [1.0], [0.0], [1.0], [1.0], [-1.0]])
     index_MJ, _ = neighbours.nearest(np.array([[1.0]]), reference, 3)

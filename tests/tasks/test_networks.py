@@ -82,7 +82,9 @@ def test_an_interrupted_pretraining_ends_in_the_same_bits(study, tmp_path):
 
     original = module.Loader.batch
     try:
-        module.Loader.batch = lambda self, step: _raise(Killed) if step == 40 else original(self, step)
+        module.Loader.batch = lambda self, step: (
+            _raise(Killed) if step == 40 else original(self, step)
+        )
         with pytest.raises(Killed):
             pretrain_saving(corpus, state)
     finally:
@@ -198,7 +200,7 @@ def test_fine_tuning_scores_draws_and_repeats_exactly(study):
     trained = model.load(root / "m")
     before = {k: v.clone() for k, v in trained.encoder.state_dict().items()}
     spec = finetune_spec([FEW, ALL])
-    scores, predictions = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
+    scores, _ = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
     table.validate(scores)
     f1 = scores[scores.metric == "macro_f1"]
     assert f1.groupby("regime").size().to_dict() == {"3": 2, "all": 1}

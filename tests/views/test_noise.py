@@ -25,7 +25,9 @@ def test_negative_binomial_noise_has_the_law_of_two_samplers() -> None:
     sampled = rng.negative_binomial(10, 1 - np.clip(p, 1e-12, 1 - 1e-9))
     ours = NOISE.negative_binomial_mixture(300, "law").numpy().ravel()
     for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
-        assert np.quantile(ours, quantile) == pytest.approx(np.quantile(sampled, quantile), rel=0.05)
+        assert np.quantile(ours, quantile) == pytest.approx(
+            np.quantile(sampled, quantile), rel=0.05
+        )
     assert (ours == 0).mean() == pytest.approx((sampled == 0).mean(), abs=0.005)
 
 

@@ -10,9 +10,6 @@ def corpora_json():
 rule download:
     output:
         RESULTS + "/data/{dataset}/raw.h5ad",
-    params:
-        spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
-        code=code("download"),
     log:
         LOGS + "/download/{dataset}.log",
     benchmark:
@@ -22,6 +19,9 @@ rule download:
     resources:
         mem_mb=1500,
         runtime=30,
+    params:
+        spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
+        code=code("download"),
     shell:
         "{RUN}/download.py --spec {params.spec:q} {MIRRORS} --out {output} 2> >(tee {log} >&2)"
 
@@ -29,21 +29,21 @@ rule download:
 rule reference:
     output:
         RESULTS + "/reference/{reference}",
-    params:
-        name=lambda wildcards: wildcards.reference.split(".")[0],
-        current="" if CONFIG.former_symbols else "--current",
-        code=code("reference"),
     log:
         LOGS + "/reference/{reference}.log",
     benchmark:
         BENCHMARKS + "/reference/{reference}.jsonl"
-    conda:
-        ENV
     wildcard_constraints:
         reference=r"[a-z0-9_]+\.(csv\.gz|gmt|json\.zst)",
+    conda:
+        ENV
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        name=lambda wildcards: wildcards.reference.split(".")[0],
+        current="" if CONFIG.former_symbols else "--current",
+        code=code("reference"),
     shell:
         "{RUN}/reference.py --name {params.name} --registry {REGISTRY} {params.current}"
         " {MIRRORS} --out {output} 2> >(tee {log} >&2)"
@@ -58,10 +58,6 @@ rule qc:
         cells=RESULTS + "/data/{dataset}/cells.h5ad",
         table=RESULTS + "/data/{dataset}/qc.parquet",
         summary=RESULTS + "/data/{dataset}/qc.json",
-    params:
-        spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
-        limits=CONFIG.quality.model_dump_json(),
-        code=code("qc"),
     log:
         LOGS + "/qc/{dataset}.log",
     benchmark:
@@ -71,6 +67,10 @@ rule qc:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
+        limits=CONFIG.quality.model_dump_json(),
+        code=code("qc"),
     shell:
         "{RUN}/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
         " --ontology {input.ontology} --limits {params.limits:q} --out-cells {output.cells}"
@@ -83,10 +83,6 @@ rule split:
         + f"/data/{STUDY.targets[wildcards.target].dataset}/cells.h5ad",
     output:
         RESULTS + "/splits/{target}.json",
-    params:
-        spec=lambda wildcards: STUDY.targets[wildcards.target].split_spec().model_dump_json(),
-        labels=CONFIG.labels.model_dump_json(),
-        code=code("split"),
     log:
         LOGS + "/split/{target}.log",
     benchmark:
@@ -96,6 +92,12 @@ rule split:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        spec=lambda wildcards: STUDY.targets[wildcards.target]
+        .split_spec()
+        .model_dump_json(),
+        labels=CONFIG.labels.model_dump_json(),
+        code=code("split"),
     shell:
         "{RUN}/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
         " --out {output} 2> >(tee {log} >&2)"
@@ -105,16 +107,11 @@ rule vocabulary:
     input:
         cells=expand(RESULTS + "/data/{name}/cells.h5ad", name=STUDY.datasets),
         splits=splits(STUDY.targets),
-        tft=[RESULTS + "/reference/msigdb_tft.gmt"] * CONFIG.vocabulary.transcription_factors,
+        tft=[RESULTS + "/reference/msigdb_tft.gmt"]
+        * CONFIG.vocabulary.transcription_factors,
     output:
         genes=RESULTS + "/vocabulary.parquet",
         alignment=RESULTS + "/alignment.parquet",
-    params:
-        cells=named(RESULTS + "/data/{name}/cells.h5ad", STUDY.datasets, "name"),
-        tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
-        corpora=corpora_json(),
-        options=CONFIG.vocabulary.model_dump_json(),
-        code=code("vocabulary"),
     log:
         LOGS + "/vocabulary.log",
     benchmark:
@@ -124,6 +121,12 @@ rule vocabulary:
     resources:
         mem_mb=2500,
         runtime=15,
+    params:
+        cells=named(RESULTS + "/data/{name}/cells.h5ad", STUDY.datasets, "name"),
+        tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
+        corpora=corpora_json(),
+        options=CONFIG.vocabulary.model_dump_json(),
+        code=code("vocabulary"),
     shell:
         "{RUN}/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
         " --corpora {params.corpora:q} --options {params.options:q} --out {output.genes}"
@@ -136,8 +139,6 @@ rule store:
         vocabulary=RESULTS + "/vocabulary.parquet",
     output:
         directory(RESULTS + "/data/{dataset}/store"),
-    params:
-        code=code("store"),
     log:
         LOGS + "/store/{dataset}.log",
     benchmark:
@@ -147,6 +148,8 @@ rule store:
     resources:
         mem_mb=1500,
         runtime=15,
+    params:
+        code=code("store"),
     shell:
         "{RUN}/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
         " 2> >(tee {log} >&2)"
@@ -159,10 +162,6 @@ rule audit:
         vocabulary=RESULTS + "/vocabulary.parquet",
     output:
         RESULTS + "/audit.json",
-    params:
-        stores=named(RESULTS + "/data/{name}/store", STUDY.datasets, "name"),
-        corpora=corpora_json(),
-        code=code("audit"),
     log:
         LOGS + "/audit.log",
     benchmark:
@@ -172,6 +171,10 @@ rule audit:
     resources:
         mem_mb=1500,
         runtime=15,
+    params:
+        stores=named(RESULTS + "/data/{name}/store", STUDY.datasets, "name"),
+        corpora=corpora_json(),
+        code=code("audit"),
     shell:
         "{RUN}/audit.py --stores {params.stores} --splits {input.splits}"
         " --vocabulary {input.vocabulary} --corpora {params.corpora:q} --out {output}"

@@ -28,11 +28,22 @@ rule frozen:
     input:
         model=multiext(MODEL + "/", *run_files("model")),
         stores=lambda wildcards: stores(
-            sorted({STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)})
+            sorted(
+                {STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)}
+            )
         ),
         splits=lambda wildcards: splits(STUDY.targets_of(wildcards.corpus)),
     output:
         multiext(FROZEN + "/", *run_files("scores")),
+    log:
+        LOGS + "/frozen/{corpus}.{method}.s{seed}.log",
+    benchmark:
+        BENCHMARKS + "/frozen/{corpus}.{method}.s{seed}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         spec=lambda wildcards: STUDY.frozen_spec(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
@@ -45,15 +56,6 @@ rule frozen:
         model=MODEL,
         folder=FROZEN,
         code=code("frozen"),
-    log:
-        LOGS + "/frozen/{corpus}.{method}.s{seed}.log",
-    benchmark:
-        BENCHMARKS + "/frozen/{corpus}.{method}.s{seed}.jsonl"
-    conda:
-        ENV
-    resources:
-        mem_mb=2000,
-        runtime=30,
     shell:
         "{RUN}/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
         " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
@@ -68,11 +70,6 @@ rule finetune:
         split=lambda wildcards: splits([wildcards.target]),
     output:
         multiext(FINETUNE + "/", *run_files("scores")),
-    params:
-        spec=lambda wildcards: STUDY.finetune_spec(fine_tune_job(wildcards)),
-        model=model_option,
-        folder=FINETUNE,
-        code=code("finetune"),
     log:
         LOGS + "/finetune/{target}.{corpus}.{method}.s{seed}.log",
     benchmark:
@@ -82,6 +79,11 @@ rule finetune:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        spec=lambda wildcards: STUDY.finetune_spec(fine_tune_job(wildcards)),
+        model=model_option,
+        folder=FINETUNE,
+        code=code("finetune"),
     shell:
         "{RUN}/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
@@ -95,12 +97,6 @@ rule baseline:
         splits=splits(STUDY.targets),
     output:
         multiext(BASELINE + "/", *run_files("scores")),
-    params:
-        spec=lambda wildcards: STUDY.baseline_spec(wildcards.target),
-        stores=[f"--store {name}={RESULTS}/data/{name}/store" for name in STUDY.datasets],
-        splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
-        folder=BASELINE,
-        code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     log:
         LOGS + "/baseline/{target}.log",
     benchmark:
@@ -110,6 +106,14 @@ rule baseline:
     resources:
         mem_mb=3000,
         runtime=60,
+    params:
+        spec=lambda wildcards: STUDY.baseline_spec(wildcards.target),
+        stores=[
+            f"--store {name}={RESULTS}/data/{name}/store" for name in STUDY.datasets
+        ],
+        splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        folder=BASELINE,
+        code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     shell:
         "{RUN}/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

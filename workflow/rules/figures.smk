@@ -28,14 +28,13 @@ def mapped_model(wildcards):
 
 rule project:
     input:
-        model=lambda wildcards: multiext(mapped_model(wildcards) + "/", *run_files("model")),
+        model=lambda wildcards: multiext(
+            mapped_model(wildcards) + "/", *run_files("model")
+        ),
         store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
         split=lambda wildcards: splits([wildcards.target]),
     output:
         RESULTS + "/maps/{target}.{corpus}.parquet",
-    params:
-        model=lambda wildcards: mapped_model(wildcards),
-        code=code("project"),
     log:
         LOGS + "/project/{target}.{corpus}.log",
     benchmark:
@@ -45,6 +44,9 @@ rule project:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        model=lambda wildcards: mapped_model(wildcards),
+        code=code("project"),
     shell:
         "{RUN}/project.py --model {params.model} --store {input.store} --split {input.split}"
         " --threads {threads} --out {output} 2> >(tee {log} >&2)"
@@ -55,8 +57,6 @@ rule figure_table:
         lambda wildcards: TABLE_INPUTS[wildcards.figure],
     output:
         FIGURE + ".csv",
-    params:
-        code=lambda wildcards: code("figure_table", FIGURES[wildcards.figure]),
     log:
         LOGS + "/figure_table/{figure}.log",
     benchmark:
@@ -66,6 +66,8 @@ rule figure_table:
     resources:
         mem_mb=1500,
         runtime=10,
+    params:
+        code=lambda wildcards: code("figure_table", FIGURES[wildcards.figure]),
     shell:
         "{RUN}/figure_table.py --name {wildcards.figure} --out {output} {input}"
         " 2> >(tee {log} >&2)"
@@ -86,9 +88,6 @@ for name in FIGURES:
                 category="Figures",
                 labels={"figure": name},
             ),
-        params:
-            name=name,
-            code=code("figure", FIGURES[name]),
         log:
             LOGS + f"/figure/{name}.log",
         benchmark:
@@ -98,6 +97,9 @@ for name in FIGURES:
         resources:
             mem_mb=1000,
             runtime=10,
+        params:
+            name=name,
+            code=code("figure", FIGURES[name]),
         shell:
             "{RUN}/figure.py --name {params.name} --table {input} --pdf {output.pdf}"
             " --png {output.png} 2> >(tee {log} >&2)"

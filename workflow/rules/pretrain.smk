@@ -24,6 +24,16 @@ rule pretrain:
         gene_sets=gene_set_file,
     output:
         multiext(MODEL + "/", *run_files("model")),
+    log:
+        LOGS + "/pretrain/{corpus}.{method}.s{seed}.log",
+    benchmark:
+        BENCHMARKS + "/pretrain/{corpus}.{method}.s{seed}.jsonl"
+    retries: 2
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         spec=lambda wildcards: STUDY.pretrain_spec(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
@@ -38,16 +48,6 @@ rule pretrain:
         gene_sets=gene_set_option,
         folder=MODEL,
         code=lambda wildcards: code("pretrain", STUDY.module(wildcards.method)),
-    log:
-        LOGS + "/pretrain/{corpus}.{method}.s{seed}.log",
-    benchmark:
-        BENCHMARKS + "/pretrain/{corpus}.{method}.s{seed}.jsonl"
-    conda:
-        ENV
-    retries: 2
-    resources:
-        mem_mb=2000,
-        runtime=60,
     shell:
         "{RUN}/pretrain.py --spec {params.spec:q} {params.stores} {params.splits}"
         " {params.gene_sets} --code {params.code} --state {STATE} --threads {threads}"

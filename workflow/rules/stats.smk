@@ -19,11 +19,6 @@ rule collect:
         predictions=RESULTS + "/predictions.parquet",
         costs=RESULTS + "/costs.parquet",
         provenance=RESULTS + "/provenance.json",
-    params:
-        # Folders go through files, since thousands would not fit on a command line.
-        models="\n".join(MODEL_FOLDERS),
-        runs="\n".join(RUN_FOLDERS),
-        code=code("collect"),
     log:
         LOGS + "/collect.log",
     benchmark:
@@ -33,6 +28,11 @@ rule collect:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        # Folders go through files, since thousands would not fit on a command line.
+        models="\n".join(MODEL_FOLDERS),
+        runs="\n".join(RUN_FOLDERS),
+        code=code("collect"),
     shell:
         "{RUN}/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
@@ -48,15 +48,6 @@ rule contrasts:
     output:
         contrasts=RESULTS + "/contrasts.parquet",
         verdicts=RESULTS + "/verdicts.parquet",
-    params:
-        spec=json.dumps(
-            {
-                "control_corpora": [
-                    corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
-                ]
-            }
-        ),
-        code=code("contrasts"),
     log:
         LOGS + "/contrasts.log",
     benchmark:
@@ -66,6 +57,15 @@ rule contrasts:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        spec=json.dumps(
+            {
+                "control_corpora": [
+                    corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
+                ]
+            }
+        ),
+        code=code("contrasts"),
     shell:
         "{RUN}/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"

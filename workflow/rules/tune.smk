@@ -10,10 +10,6 @@ rule tune:
         split=lambda wildcards: splits([wildcards.target]),
     output:
         GRID,
-    params:
-        spec=lambda wildcards: STUDY.tune_spec(fine_tune_job(wildcards)),
-        model=model_option,
-        code=code("tune"),
     log:
         LOGS + "/tune/{target}.{corpus}.{method}.s{seed}.log",
     benchmark:
@@ -23,6 +19,10 @@ rule tune:
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        spec=lambda wildcards: STUDY.tune_spec(fine_tune_job(wildcards)),
+        model=model_option,
+        code=code("tune"),
     shell:
         "{RUN}/tune.py --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --threads {threads} --out {output} 2> >(tee {log} >&2)"
@@ -33,8 +33,6 @@ rule tuned:
         [GRID.format(**job._asdict()) for job in STUDY.fine_tunes()],
     output:
         RESULTS + "/tuning.yaml",
-    params:
-        code=code("tuned"),
     log:
         LOGS + "/tuned.log",
     benchmark:
@@ -44,5 +42,7 @@ rule tuned:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        code=code("tuned"),
     shell:
         "{RUN}/tuned.py {input} --out {output} 2> >(tee {log} >&2)"

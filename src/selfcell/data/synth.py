@@ -45,13 +45,13 @@ class Synthetic:
 
 def synthesise(
     cells: int = 2000,
-    identity: int = 16,
-    nuisance: int = 24,
-    genes_each: int = 15,
+    identity: int = 24,
+    nuisance: int = 36,
+    genes_each: int = 10,
     types: int = 6,
-    signal: float = 0.6,
+    signal: float = 0.7,
     own: float = 1.5,
-    depth: float = 3000.0,
+    depth: float = 6000.0,
     seed: int = 0,
 ) -> Synthetic:
     """Draw cells.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -72,33 +72,27 @@ def summary(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """A row of panels for two maps of a target, each by type and then by batch."""
+    """Two maps a row, each by type and by batch, each panel with its own key."""
     require(frame, COLUMNS, "embedding")
-    rows = []
-    for target in style.in_order(frame.target):
-        own = frame[frame.target == target]
-        colours = {
-            "label": _colours(own.label, PALETTE),
-            "batch": _colours(own.batch, BATCH_PALETTE),
-        }
-        maps = _maps(own)
-        rows += [(maps[i : i + 2], colours) for i in range(0, len(maps), 2)]
-    columns = 2 * max(len(maps) for maps, _ in rows)
+    maps = [m for t in style.in_order(frame.target) for m in _maps(frame[frame.target == t])]
+    keys = [max(own.label.nunique(), own.batch.nunique()) for own in maps]
+    rows = -(-len(maps) // 2)
+    # as many lines of keys as the longest needs, in two columns
+    height = 56.0 + 3.0 * -(-min(max(keys), len(PALETTE)) // 2)
     with style.styled():
-        height = 47.0 if columns == 4 else 66.0
-        figure = style.new(min(height * len(rows), style.MAX_HEIGHT_MM))
-        parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
-        index = 0
-        for part, (maps, colours) in zip(parts, rows, strict=True):
-            panels = part.subplots(1, columns, squeeze=False)[0]
-            for spare in panels[2 * len(maps) :]:
-                spare.set_visible(False)
-            for position, own in enumerate(maps):
-                for axes, column in zip(panels[2 * position :], colours, strict=False):
-                    _scatter(axes, own, column, colours[column])
-                    _titles(axes, index, own, column)
-                    index += 1
-            _legend(part, colours)
+        figure = style.new(min(height * rows, style.MAX_HEIGHT_MM))
+        parts = figure.subfigures(rows, 2, squeeze=False).ravel()
+        for number, own in enumerate(maps):
+            whole = frame[frame.target == own.target.iloc[0]]
+            panels = parts[number].subplots(1, 2)
+            for position, (column, palette) in enumerate(
+                (("label", PALETTE), ("batch", BATCH_PALETTE))
+            ):
+                axes = panels[position]
+                colours = _colours(whole[column], palette)
+                _scatter(axes, own, column, colours)
+                _titles(axes, 2 * number + position, own, column)
+                _key(axes, {name: colours[name] for name in colours if name in set(own[column])})
     return figure
 
 
@@ -141,23 +135,19 @@ def _scatter(axes: Axes, own: pd.DataFrame, column: str, colours: Mapping[str, s
     axes.set_box_aspect(1)
 
 
-def _legend(part: Any, colours: Mapping[str, Mapping[str, str]]) -> None:
-    """The key of types and of batches of a row, on its right."""
+def _key(axes: Axes, colours: Mapping[str, str]) -> None:
+    """What the colours of a panel mean, below it; pale ones are summed up."""
     from matplotlib.lines import Line2D
 
-    handles = []
-    for head, column in (("type", "label"), ("batch", "batch")):
-        handles.append(Line2D([], [], linestyle="", label=head))
-        handles += [
-            Line2D([], [], color=colour, marker="o", linestyle="", label=_short(name))
-            for name, colour in colours[column].items()
-        ]
-    legend = part.legend(
-        handles=handles, loc="outside right center", handletextpad=0.1, labelspacing=0.25
-    )
-    for text in legend.get_texts():
-        if text.get_text() in ("type", "batch"):
-            text.set_fontweight("bold")
+    named = {name: colour for name, colour in colours.items() if colour != style.PALE}
+    entries = [(_short(name), colour) for name, colour in named.items()]
+    if len(named) < len(colours):
+        entries.append((f"{len(colours) - len(named)} others", style.PALE))
+    axes.legend(
+        handles=[Line2D([], [], color=c, marker="o", linestyle="", label=n) for n, c in entries],
+        loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, handletextpad=0.0,
+        columnspacing=0.6, labelspacing=0.25, handlelength=1.6, borderpad=0.0,
+    )  # fmt: skip
 
 
 def _short(name: object) -> str:

@@ -95,7 +95,7 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
         line = _line(axes, pretexts[pretexts.method == method], place, style.PALE, "-", 0.0, band=0)
         keys.setdefault("other pretext tasks, frozen", line)
     for offset, (method, line_style) in enumerate(RIVALS.items()):
-        rival = _best_corpus(own[own.method == method])
+        rival = _best_corpus(own[own.method.map(_family) == method])
         if len(rival):
             colour = style.ARM_COLOURS[method]
             line = _line(axes, rival, place, colour, line_style, 0.05 * (offset - 3))
@@ -184,9 +184,15 @@ def _best_other(pretexts: pd.DataFrame) -> list[str]:
 
 
 def _best_corpus(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for an arm fitted on several corpora: the one with the best mean."""
+    """One line for an arm in several variants or on several corpora: the one with the best mean."""
     if rows.empty:
         return rows
-    means = rows.groupby(["arm_corpus", "readout"])["mean"].mean()
-    corpus, readout = means.idxmax()
-    return rows[(rows.arm_corpus == corpus) & (rows.readout == readout)]
+    means = rows.groupby(["method", "arm_corpus", "readout"])["mean"].mean()
+    method, corpus, readout = means.idxmax()
+    same = (rows.arm_corpus == corpus) & (rows.readout == readout)
+    return rows[same & (rows.method == method)]
+
+
+def _family(method: str) -> str:
+    """PCA on other genes is still PCA; any other method is its own family."""
+    return "pca" if method.startswith("pca_") else method

@@ -60,10 +60,12 @@ def summary(scores: pd.DataFrame, truths: Mapping[str, Truth]) -> pd.DataFrame:
 
 
 def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:
-    pca = rows[(rows.method == "pca") & (rows.readout == "probe")]
+    is_pca = rows.method.str.split("_").str[0] == "pca"
+    pca = rows[is_pca & (rows.readout == "probe") & ~rows.corpus.map(style.is_control).astype(bool)]
     if pca.empty:
         return pca
-    return pca[pca.corpus == pca.groupby("corpus").value.mean().idxmax()]
+    method, corpus = pca.groupby(["method", "corpus"]).value.mean().idxmax()
+    return pca[(pca.method == method) & (pca.corpus == corpus)]
 
 
 def _changes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -79,5 +79,6 @@ def schema_of(module: str) -> type:
             scope: dict[str, Any] = {"dataclass": dataclass, "param": param, "__name__": module}
             code = compile(ast.Module([node], []), spec.origin, "exec", dont_inherit=True)
             exec(code, scope)  # one class of our own source
-            return scope["Params"]  # type: ignore[no-any-return]
+            found: type = scope["Params"]
+            return found
     raise ConfigError(f"{module} holds no class Params", "a dataclass of its hyper-parameters")

@@ -5,7 +5,8 @@ Shape suffixes: B cells, I inputs, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,13 @@ from torch.nn import functional as F
 
 from selfcell.rng import Noise, fan_in_uniform_
 
-ACTIVATIONS = {"selu": F.selu, "relu": F.relu, "softplus": F.softplus, "sigmoid": torch.sigmoid}
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS: dict[str, Activation] = {
+    "selu": F.selu,
+    "relu": F.relu,
+    "softplus": F.softplus,
+    "sigmoid": torch.sigmoid,
+}
 
 
 class MLP(nn.Module):
@@ -49,16 +56,17 @@ class MLP(nn.Module):
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"dropout {dropout} is outside [0, 1)")
         self.activation, self.dropout, self.last, self.name = activation, dropout, last, name
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-        self.layers = nn.ModuleList(nn.Linear(i, o, device="meta") for i, o in pairs)
-        self.layers.to_empty(device="cpu")
-        for layer in self.layers:
+        self.width = sizes[-1]
+        pairs = itertools.pairwise(sizes)
+        layers = [nn.Linear(i, o, device="meta").to_empty(device="cpu") for i, o in pairs]
+        for layer in layers:
             fan_in_uniform_(layer.weight, layer.in_features, rng)
             fan_in_uniform_(layer.bias, layer.in_features, rng)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, x_BI: Tensor, noise: Noise | None = None) -> Tensor:
         """(B, I) to (B, O). Without `noise` nothing is dropped (evaluation)."""
-        hidden = ACTIVATIONS[self.activation]
+        hidden: Activation = ACTIVATIONS[self.activation]
         for index, layer in enumerate(self.layers):
             x_BI = layer(x_BI)
             if index + 1 == len(self.layers) and self.last != "hidden":

@@ -16,6 +16,8 @@ from selfcell.stats.plan import PERMUTED
 from selfcell.stats.predictions import Truth
 from selfcell.stats.schema import Column, Table
 
+# Bounds of a metric, which nobody could use to annotate.
+CONTROLS = ("perfect", "permuted", "random_embedding")
 SCOPES = ("frozen", "all arms")
 VERDICTS = Table(
     "verdicts",
@@ -74,7 +76,7 @@ def _candidates(bench: Bench, corpus: str, scope: str) -> tuple[list[Arm], list[
         if arm.init == "pretrained":
             if arm.corpus == corpus and not arm.method.startswith(PERMUTED):
                 with_it.append(arm)
-        elif arm.method not in ("perfect", "permuted"):
+        elif arm.method not in CONTROLS:
             without.append(arm)
     return with_it, without
 

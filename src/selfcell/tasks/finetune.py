@@ -33,10 +33,12 @@ class Classifier(nn.Module):
     for ReLU), and predictions come from the head (it used nearest neighbours).
     """
 
-    def __init__(self, encoder: MLP, width: int, weight_C: Tensor, rng: torch.Generator) -> None:
+    weight_C: Tensor
+
+    def __init__(self, encoder: MLP, weight_C: Tensor, rng: torch.Generator) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = MLP([width, len(weight_C)], rng, last=None, name="head")
+        self.head = MLP([encoder.width, len(weight_C)], rng, last=None, name="head")
         self.register_buffer("weight_C", weight_C, persistent=False)
 
     def forward(self, x_BG: Tensor, batch: Batch | None = None) -> Tensor:
@@ -120,9 +122,8 @@ def fine_tune(
     """
     train_rows, validation = hold_out(data) if early_stopping else (data.rows, data.rows[:0])
     weight_C = class_weights(data.y_N[train_rows], n_classes)
-    own = copy.deepcopy(encoder)
-    width = own.layers[-1].out_features
-    model = Classifier(own, int(width), weight_C, torch_generator("head", *data.names))
+    head = torch_generator("head", *data.names)
+    model = Classifier(copy.deepcopy(encoder), weight_C, head)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     best: dict[str, object] = {"loss": float("inf"), "weights": None}
 
@@ -149,4 +150,3 @@ def fine_tune(
     if best["weights"] is not None:
         model.load_state_dict(best["weights"])  # type: ignore[arg-type]
     return model.eval()
-

@@ -90,7 +90,8 @@ def load(folder: Path) -> Trained:
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "weights.safetensors")
     except (FileNotFoundError, json.JSONDecodeError, SafetensorError) as error:
-        raise StoreError(f"{folder}: no readable model ({error})", "a folder that pretrain wrote")
+        got = f"{folder}: no readable model ({error})"
+        raise StoreError(got, "a folder that pretrain wrote") from error
     if about.get("format") != FORMAT:
         raise StoreError(f"{folder}: model format {about.get('format')!r}", f"format {FORMAT}")
     network = Network(**about["spec"]["network"])

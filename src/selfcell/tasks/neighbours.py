@@ -1,23 +1,25 @@
-"""Exact nearest neighbours by matrix products, in blocks that fit the processor's cache.
+"""Exact nearest neighbours: matrix products in blocks that fit the cache, sorted only on demand.
 
-Shape suffixes: N reference cells, M query cells, D dimensions, J neighbours.
+Shape suffixes: N reference cells, M query cells, D dimensions, J neighbours, B queries of a block.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-QUERIES, REFERENCES = 1024, 8192
-"""Block sizes: one block of float32 distances takes 32 MiB, whatever the number of cells."""
+QUERIES, FIRST, REFERENCES = 512, 1024, 4096
+"""Queries of a block, reference cells of the first block and of the others: a block of float32
+distances takes 8 MiB, whatever the number of cells."""
+
+Found = tuple[np.ndarray, np.ndarray]
 
 
-def nearest(
-    query_MD: np.ndarray, reference_ND: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def nearest(query_MD: np.ndarray, reference_ND: np.ndarray, k: int) -> Found:
     """The k nearest reference cells of each query cell, nearest first.
 
     Exact search in float32 on embeddings centred on the reference cells; equal distances go to
-    the lower index.
+    the lower index. The first block is partitioned; of each further one only the distances below
+    the k-th best so far are looked at, which are few.
 
     Returns:
         index_MJ int64 and squared Euclidean distance_MJ float32, J = k.
@@ -31,58 +33,74 @@ def nearest(
         dims = f"{query_MD.shape[1]} and {reference_ND.shape[1]}"
         raise ValueError(f"query and reference have {dims} dimensions: they must be equal")
     centre_D = reference_ND.mean(0, dtype=np.float64).astype(np.float32)
+    augmented_NE = _augment(reference_ND, centre_D)
     index_MJ = np.empty((len(query_MD), k), np.int64)
     square_MJ = np.empty((len(query_MD), k), np.float32)
-    blocks = range(0, len(reference_ND), REFERENCES)
-    norms = [_square(_block(reference_ND, start, centre_D)) for start in blocks]
     for top in range(0, len(query_MD), QUERIES):
         rows = slice(top, top + QUERIES)
         query_BD = query_MD[rows].astype(np.float32) - centre_D
-        found: tuple[np.ndarray, np.ndarray] | None = None
-        for start, norm_N in zip(blocks, norms, strict=True):
-            reference_BD = _block(reference_ND, start, centre_D)
-            distance_BN = norm_N - 2.0 * (query_BD @ reference_BD.T)
-            place, value = _smallest(distance_BN, min(k, len(norm_N)))
-            place += start
-            found = (place, value) if found is None else _merge(found, (place, value), k)
-        assert found is not None
-        index_MJ[rows] = found[0]
-        square_MJ[rows] = np.maximum(found[1] + _square(query_BD)[:, None], 0.0)
+        ones_B1 = np.ones((len(query_BD), 1), np.float32)
+        index_BJ, value_BJ = _search(np.hstack([-2.0 * query_BD, ones_B1]), augmented_NE, k)
+        own_B1 = np.einsum("bd,bd->b", query_BD, query_BD)[:, None]
+        index_MJ[rows], square_MJ[rows] = index_BJ, np.maximum(value_BJ + own_B1, 0.0)
     return index_MJ, square_MJ
 
 
-def _block(reference_ND: np.ndarray, start: int, centre_D: np.ndarray) -> np.ndarray:
-    block = reference_ND[start : start + REFERENCES].astype(np.float32)
-    block -= centre_D
-    return block
+def _augment(reference_ND: np.ndarray, centre_D: np.ndarray) -> np.ndarray:
+    """(N, D+1): the centred cells and their squared norms, so that the product of a row with
+    (-2 query, 1) is their squared distance less the query's own norm."""
+    augmented_NE = np.empty((len(reference_ND), reference_ND.shape[1] + 1), np.float32)
+    for start in range(0, len(reference_ND), REFERENCES):
+        rows = slice(start, start + REFERENCES)
+        block = augmented_NE[rows, :-1]
+        block[:] = reference_ND[rows]
+        block -= centre_D
+        augmented_NE[rows, -1] = np.einsum("nd,nd->n", block, block)
+    return augmented_NE
 
 
-def _square(x_ND: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->n", x_ND, x_ND)
+def _search(query_BE: np.ndarray, augmented_NE: np.ndarray, k: int) -> Found:
+    """The k smallest products of each query, in rising order."""
+    first = max(FIRST, k)
+    best = _smallest(query_BE @ augmented_NE[:first].T, k)
+    for start in range(first, len(augmented_NE), REFERENCES):
+        value_BN = query_BE @ augmented_NE[start : start + REFERENCES].T
+        row_C, column_C = np.nonzero(value_BN < best[1][:, -1:])
+        if row_C.size:
+            best = _merge(best, row_C, column_C + start, value_BN[row_C, column_C])
+    return best
 
 
-def _smallest(distance_BN: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _smallest(value_BN: np.ndarray, k: int) -> Found:
     """Places and values of the k smallest of each row in rising order, ties by place."""
-    if k == 1:
-        place = distance_BN.argmin(1)[:, None]
-        return place, np.take_along_axis(distance_BN, place, 1)
-    if k < distance_BN.shape[1]:
-        place = np.argpartition(distance_BN, k - 1, 1)[:, :k]
-        last_B1 = np.take_along_axis(distance_BN, place, 1).max(1, keepdims=True)
-        for row in np.flatnonzero((distance_BN <= last_B1).sum(1) > k):
-            place[row] = np.argsort(distance_BN[row], kind="stable")[:k]
+    if k < value_BN.shape[1]:
+        place = np.argpartition(value_BN, k - 1, 1)[:, :k]
+        last_B1 = np.take_along_axis(value_BN, place, 1).max(1, keepdims=True)
+        for row in np.flatnonzero((value_BN <= last_B1).sum(1) > k):
+            place[row] = np.argsort(value_BN[row], kind="stable")[:k]
     else:
-        place = np.broadcast_to(np.arange(k), distance_BN.shape).copy()
+        place = np.broadcast_to(np.arange(k), value_BN.shape).copy()
     place.sort(1)
-    value = np.take_along_axis(distance_BN, place, 1)
-    order = np.argsort(value, axis=1, kind="stable")
-    return np.take_along_axis(place, order, 1), np.take_along_axis(value, order, 1)
+    return _sort(place, np.take_along_axis(value_BN, place, 1), k)
 
 
-def _merge(
-    one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray], k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k smallest of two sorted lists a row; the first list has the lower places."""
-    place, value = (np.concatenate(pair, 1) for pair in zip(one, two, strict=True))
-    order = np.argsort(value, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(place, order, 1), np.take_along_axis(value, order, 1)
+def _sort(place_BC: np.ndarray, value_BC: np.ndarray, k: int) -> Found:
+    order_BJ = np.argsort(value_BC, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(place_BC, order_BJ, 1), np.take_along_axis(value_BC, order_BJ, 1)
+
+
+def _merge(best: Found, row_C: np.ndarray, place_C: np.ndarray, value_C: np.ndarray) -> Found:
+    """Put candidates, sorted by row and by place, into the rows' lists of the k best."""
+    index_BJ, value_BJ = best
+    count_B = np.bincount(row_C, minlength=len(index_BJ))
+    slot_C = np.arange(len(row_C)) - np.repeat(np.cumsum(count_B) - count_B, count_B)
+    touched = np.flatnonzero(count_B)
+    compact_B = np.cumsum(count_B > 0) - 1
+    shape = (len(touched), int(count_B.max()))
+    place, value = np.zeros(shape, np.int64), np.full(shape, np.inf, np.float32)
+    place[compact_B[row_C], slot_C] = place_C
+    value[compact_B[row_C], slot_C] = value_C
+    wide_index = np.hstack([index_BJ[touched], place])
+    wide_value = np.hstack([value_BJ[touched], value])
+    index_BJ[touched], value_BJ[touched] = _sort(wide_index, wide_value, index_BJ.shape[1])
+    return index_BJ, value_BJ

@@ -88,7 +88,8 @@ class StateFile:
     def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:
             with safe_open(self.path, framework="pt") as file:
-                return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}
+                names = list(file.keys())
+                return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
         except SafetensorError as error:
             raise StoreError(
                 f"{self.path}: not a readable state ({error})",

@@ -1,0 +1,210 @@
+"""A finished study's small files, as they are committed under results/released/<study>.
+
+The score table keeps every row while a committed file may hold it (`LIMIT`); a larger study's is
+written denser, and as a last resort without the rows of single cell types. Per-cell predictions,
+models and data stay out.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfcell import __version__
+from selfcell.data.registry import Source
+from selfcell.errors import DataError
+from selfcell.figures import FIGURES
+from selfcell.provenance import sha256_file
+from selfcell.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIMIT = 2_000_000  # bytes; no larger file is committed
+TABLES = ("contrasts.parquet", "verdicts.parquet", "costs.parquet", "alignment.parquet")
+PAGES = ("audit.json", "provenance.json")
+KINDS = ("csv", "pdf", "png")
+MANIFEST = "manifest.json"
+JOBS = ("rule", "jobs", "wall_s", "cpu_s", "peak_mb")
+
+
+def release(study: Study, config: Path, results: Path, out: Path, cache: Path) -> None:
+    """Write the released form of a study to the empty place `out`.
+
+    Args:
+        study: what was run. config: its configuration file, copied along.
+        results: its folder, with everything in it finished.
+        out: folder to make.
+        cache: download cache, whose size is noted.
+
+    Raises:
+        DataError: a file is missing, belongs to another study, or is larger than `LIMIT`.
+    """
+    name = study.config.study
+    copies = {**dict(_copies(study, results)), config: "config.yaml"}
+    missing = [path for path in (*copies, results / "scores.parquet") if not path.is_file()]
+    if missing:
+        raise DataError(f"there is no {missing[0]}", "a finished study", "make study")
+    for path, place in copies.items():
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, out / place)
+    rows = dense_scores(results / "scores.parquet", out / "scores.parquet", name)
+    splits = [summary(results / f"splits/{target}.json") for target in study.targets]
+    _write_json(splits, out / "splits.json")
+    jobs(sorted((results / "benchmarks").rglob("*.jsonl"))).to_csv(
+        out / "jobs.csv", index=False, float_format="%.1f", lineterminator="\n"
+    )
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    for path in files:
+        if path.stat().st_size > LIMIT:
+            got = f"{path.relative_to(out)} has {path.stat().st_size} bytes"
+            raise DataError(got, f"{LIMIT} at most in a committed file", "make it smaller")
+    about = {
+        "study": name,
+        "selfcell": __version__,
+        "score_rows": rows,
+        "results_mb": megabytes([results]),
+        "cache_mb": megabytes(cached(study, cache)),
+        "files": {str(path.relative_to(out)): sha256_file(path) for path in files},
+    }
+    _write_json(about, out / MANIFEST)
+
+
+def _copies(study: Study, results: Path) -> Iterator[tuple[Path, str]]:
+    """Files that are copied as they are, and their places."""
+    for name in (*TABLES, *PAGES):
+        yield results / name, name
+    for name in study.datasets:
+        yield results / f"data/{name}/qc.json", f"qc/{name}.json"
+    for figure in FIGURES:
+        for kind in KINDS:
+            yield results / f"figures/{figure}.{kind}", f"figures/{figure}.{kind}"
+
+
+def dense_scores(scores: Path, out: Path, study: str, limit: int = LIMIT) -> str:
+    """Write the score table in at most `limit` bytes; say which rows it kept, "all" or "overall".
+
+    The same bytes where they fit; else the same rows with dictionaries and stronger compression;
+    else the rows of level "overall" in that form.
+
+    Raises:
+        DataError: the table is another study's, or even its overall rows take more.
+    """
+    from selfcell.stats import table
+
+    frame = table.read(scores)
+    names = sorted(set(frame.study))
+    if names != [study]:
+        raise DataError(f"{scores} holds the studies {names}", f"{study!r} alone")
+    if scores.stat().st_size <= limit:
+        shutil.copyfile(scores, out)
+        return "all"
+    for rows, part in (("all", frame), ("overall", frame[frame.level == "overall"])):
+        _write_dense(part, out)
+        if out.stat().st_size <= limit:
+            return rows
+    size = out.stat().st_size
+    out.unlink()
+    raise DataError(
+        f"the overall rows of {scores} take {size} bytes",
+        f"{limit} at most in a committed file",
+        "release a study of fewer arms or draws",
+    )
+
+
+def _write_dense(frame: pd.DataFrame, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from selfcell.stats.schema import ARROW
+    from selfcell.stats.table import SCORES
+
+    schema = pa.schema([(column.name, ARROW[column.kind]) for column in SCORES.columns])
+    arrow = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    arrow = arrow.replace_schema_metadata(None)
+    pq.write_table(arrow, path, compression="zstd", compression_level=19)
+
+
+def summary(split: Path) -> dict[str, Any]:
+    """What a reader wants of a split file without its cells: types, their numbers, who is out."""
+    if not split.is_file():
+        raise DataError(f"there is no {split}", "a finished study", "make study")
+    whole = json.loads(split.read_text(encoding="utf-8"))
+    pool, test = Counter(whole["pool_labels"]), Counter(whole["test_labels"])
+    return {
+        "target": whole["target"],
+        "dataset": whole["dataset"],
+        "hash": whole["hash"],
+        "types": {name: {"pool": pool[name], "test": test[name]} for name in whole["classes"]},
+        "left_out": whole["left_out"],
+        "shared": whole["shared"],
+        "unknown": whole["unknown"],
+        "test_donors": sorted(set(whole["test_donors"])),
+    }
+
+
+def jobs(benchmarks: Iterable[Path]) -> pd.DataFrame:
+    """What the jobs of each rule took, by Snakemake's own measurements.
+
+    Returns:
+        Columns `JOBS`: number of jobs, their wall and processor time in seconds (sums), and the
+        largest resident memory of one of them in MB (0 where jobs were too short to sample).
+    """
+    import pandas as pd
+
+    rows: dict[str, dict[str, float]] = {}
+    for path in benchmarks:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            job = json.loads(line)
+            row = rows.setdefault(job["rule_name"], dict.fromkeys(JOBS[1:], 0))
+            row["jobs"] += 1
+            row["wall_s"] += _number(job["s"])
+            row["cpu_s"] += _number(job["cpu_time"])
+            row["peak_mb"] = max(row["peak_mb"], _number(job["max_rss"]))
+    return pd.DataFrame([{"rule": rule, **rows[rule]} for rule in sorted(rows)], columns=list(JOBS))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def sources(study: Study) -> list[Source]:
+    """Every file that the study asks for: counts, joined tables, gene table, gene sets."""
+    found = [spec.source for spec in study.datasets.values()]
+    found += [
+        part for spec in study.datasets.values() for each in spec.joins for part in each.sources
+    ]
+    wanted = ["genes"]
+    if study.config.vocabulary.transcription_factors:
+        wanted.append("msigdb_tft")
+    own = {entry.name for entry in study.config.gene_sets if entry.path}
+    for method in study.methods:
+        wanted += [name for name in study.gene_sets(method) if name not in own]
+    for name in dict.fromkeys(wanted):
+        reference = study.registry.reference(name)
+        found.append(reference.source)
+        if reference.earlier is not None and study.config.former_symbols:
+            found.append(reference.earlier)
+    return found
+
+
+def cached(study: Study, cache: Path) -> list[Path]:
+    """Entries of the download cache that the study uses."""
+    sums = {part.artefact.sha256 for part in sources(study)}
+    sums |= {part.sha256 for part in sources(study)}
+    return sorted(path for key in sums if key for path in cache.glob(f"*/{key[:16]}"))
+
+
+def megabytes(places: Iterable[Path]) -> float:
+    """MB (1e6 bytes) of all files below some folders."""
+    sizes = [path.stat().st_size for place in places for path in place.rglob("*") if path.is_file()]
+    return round(sum(sizes) / 1e6, 1)
+
+
+def _write_json(value: object, path: Path) -> None:
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

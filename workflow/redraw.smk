@@ -1,0 +1,63 @@
+"""Redraw results/released from its committed tables: nothing is fetched, nothing is trained."""
+
+import sys
+
+from selfcell.figures import FIGURES
+from selfcell.provenance import ROOT, code_digest
+from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+RELEASED = "results/released"
+ENV = "../envs/study.yaml"
+CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+PYTHON = "python" if CONDA else sys.executable
+TABLES = glob_wildcards(RELEASED + "/{study}/figures/{figure}.csv")
+if not TABLES.figure:
+    raise WorkflowError(f"{RELEASED} holds no figure tables; remedy: make release")
+
+
+wildcard_constraints:
+    study=r"[A-Za-z0-9_.-]+",
+    figure="|".join(FIGURES),
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        expand(
+            RELEASED + "/{study}/figures/{figure}.{kind}",
+            zip,
+            study=[study for study in TABLES.study for _ in range(2)],
+            figure=[figure for figure in TABLES.figure for _ in range(2)],
+            kind=["pdf", "png"] * len(TABLES.figure),
+        ),
+
+
+rule figure:
+    input:
+        RELEASED + "/{study}/figures/{figure}.csv",
+    output:
+        pdf=RELEASED + "/{study}/figures/{figure}.pdf",
+        png=RELEASED + "/{study}/figures/{figure}.png",
+    log:
+        "logs/redraw/{study}.{figure}.log",
+    benchmark:
+        "logs/redraw/{study}.{figure}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=lambda wildcards: code_digest(
+            ROOT / "workflow/scripts/figure.py", FIGURES[wildcards.figure]
+        ),
+    shell:
+        "{PYTHON} workflow/scripts/figure.py --name {wildcards.figure} --table {input}"
+        " --pdf {output.pdf} --png {output.png} 2> >(tee {log} >&2)"
