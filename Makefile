@@ -1,4 +1,4 @@
-# make study | test | figures | tune | schema | release | lint | format | lock | clean
+# make study | test | figures | tune | schema | release | readme | lint | format | lock | clean
 #
 #   make study CONFIG=configs/blood.yaml CORES=8
 #
@@ -16,9 +16,8 @@ PIP := $(BIN)/python -m pip install -c envs/constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 RESULTS = results/$(STUDY)
-RELEASED = results/released/$(STUDY)
 
-.PHONY: study test figures tune schema release lint format lock clean
+.PHONY: study test figures tune schema release readme lint format lock clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
@@ -34,7 +33,7 @@ test: $(VENV)/dev  ## every test; bare pytest is the fast part
 	$(BIN)/pytest -m "" $(TESTS)
 
 figures: $(VENV)/study  ## redraw results/released from its tables, without training
-	$(SNAKEMAKE) --snakefile workflow/redraw.smk
+	$(SNAKEMAKE) --snakefile workflow/redraw.smk --forceall
 
 tune: $(VENV)/study  ## choose the fine-tuning grid on the development set
 	$(SNAKEMAKE) --configfile configs/tune.yaml -- tuned
@@ -43,12 +42,11 @@ tune: $(VENV)/study  ## choose the fine-tuning grid on the development set
 schema: $(VENV)/study  ## write the configuration's schema from the code
 	$(BIN)/python workflow/scripts/schema.py --out workflow/schemas/config.schema.yaml
 
-release: $(VENV)/study  ## copy the tables and figures of CONFIG's study to results/released
-	rm -rf $(RELEASED)
-	mkdir -p $(RELEASED)/figures
-	cp $(RESULTS)/scores.parquet $(RESULTS)/contrasts.parquet $(RESULTS)/costs.parquet $(RELEASED)
-	cp $(RESULTS)/figures/*.csv $(RESULTS)/figures/*.pdf $(RESULTS)/figures/*.png \
-		$(RELEASED)/figures
+release: study  ## copy the small files of CONFIG's finished study to results/released
+	$(BIN)/python workflow/scripts/release.py --config $(CONFIG)
+
+readme: $(VENV)/study  ## write the generated parts of README.md from results/released
+	$(BIN)/python workflow/scripts/readme.py
 
 lint: $(VENV)/dev  ## linters, formatters (checked only), types
 	$(BIN)/ruff check .

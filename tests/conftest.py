@@ -14,10 +14,14 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 import shutil
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tree import REPO, tracked
+from tests.tree import REPO, copied
+
+if TYPE_CHECKING:
+    from tests.e2e.project import Project
 
 NEEDS = {
     "browser": (("chromium", "chromedriver"), "Debian packages chromium and chromium-driver"),
@@ -66,8 +70,14 @@ def repo() -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the project's files in an empty folder, as a fresh clone would hold them."""
-    root = tmp_path / "checkout"
-    for name in tracked():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPO / name, root / name)
-    return root
+    return copied(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project in which the smoke study was run, once for all tests."""
+    from tests.e2e.project import Project
+
+    project = Project(copied(tmp_path_factory.mktemp("smoke") / "checkout"))
+    project.log = project.run().stdout
+    return project

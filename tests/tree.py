@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,14 @@ def tracked(*patterns: str) -> list[Path]:
     out = subprocess.run([*command, *patterns], cwd=REPO, check=True, capture_output=True)
     names = {Path(os.fsdecode(name)) for name in out.stdout.split(b"\0") if name}
     return sorted(name for name in names if (REPO / name).is_file())
+
+
+def copied(root: Path) -> Path:
+    """A copy of those files in an empty folder, as a fresh clone would hold them."""
+    for name in tracked():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPO / name, root / name)
+    return root
 
 
 def text_of(name: Path) -> str | None:

@@ -8,6 +8,7 @@ leaves no partial output behind (`atomic`).
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,17 @@ from selfcell.errors import SelfcellError
 
 log = logging.getLogger("selfcell")
 
+_FREE = "free some disk space, then run again"
+REMEDIES = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f), then run again",
+    errno.EACCES: "make it writable, or choose another folder",
+    errno.EPERM: "make it writable, or choose another folder",
+    errno.EROFS: "make it writable, or choose another folder",
+    errno.ENOENT: "correct the path, or make the file first",
+}
+
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
     """Parse the command line, run `main`, and exit: 0 done, 2 a user's error, 1 anything else."""
@@ -30,21 +42,42 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     args = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(args.threads)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    # The package's own messages; of the libraries' only warnings.
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
+    log.setLevel(logging.INFO)
     try:
         main(args)
     except SelfcellError as error:
         if args.debug:
             raise
         sys.exit(_refuse(f"error: {error}"))
-    except OSError as error:
-        if args.debug or error.errno is None:
+    except Exception as error:
+        fault = _fault(error)
+        if args.debug or not fault:
             raise
-        sys.exit(_refuse(f"error: {error.strerror}: {error.filename or 'while writing'}"))
+        sys.exit(_refuse(f"error: {fault}"))
+
+
+def _fault(error: BaseException) -> str:
+    """What the system refused and what to do about it; "" for any other error."""
+    if isinstance(error, OSError) and error.errno is not None:
+        remedy = REMEDIES.get(error.errno, "")
+        place = error.filename or "while writing"
+        return f"{error.strerror}: {place}" + (f"; remedy: {remedy}" if remedy else "")
+    cause: BaseException | None = error
+    while cause:
+        # Libraries written in other languages put the system's words into an error of their own.
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if os.strerror(number) in str(cause):
+                return f"{os.strerror(number)}: while writing; remedy: {REMEDIES[number]}"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _refuse(message: str) -> int:
-    print(message, file=sys.stderr)
+    print(" ".join(message.split()), file=sys.stderr)
     return 2
 
 

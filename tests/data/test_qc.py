@@ -54,8 +54,8 @@ def test_each_cell_is_dropped_for_its_reason(raw: anndata.AnnData, table: GeneTa
     assert list(result.table["reason"]) == reasons
     assert list(result.table["kept"]) == [reason == "" for reason in reasons]
     assert list(result.cells.obs_names) == ["mine:c0", "mine:c4", "mine:c6", "mine:c7"]
-    dropped = {"unlabelled": 1, "empty": 1, "few_genes": 1, "high_mito": 1, "doublet": 0}
-    assert result.summary["cells_dropped"] == dropped
+    dropped = {"unlabelled": 1, "empty": 1, "few_genes": 1, "high_mito": 1}
+    assert result.summary["cells_dropped"] == dropped | {"doublet": 0, "not_drawn": 0}
     assert (result.summary["cells_in"], result.summary["cells_kept"]) == (8, 4)
 
 
@@ -73,6 +73,18 @@ def test_canonical_cells(raw: anndata.AnnData, table: GeneTable) -> None:
     # over all genes of the file, those that are dropped included
     assert list(cells.obs["total_counts"]) == [int(raw.X[i].sum()) for i in kept]
     assert list(cells.obs["n_genes"]) == [raw.X[i].nnz for i in kept]
+
+
+def test_cells_are_drawn_of_those_that_pass(raw: anndata.AnnData, table: GeneTable) -> None:
+    def kept(cells: anndata.AnnData, n: int) -> set[str]:
+        drawn = qc(cells, SPEC.model_copy(update={"max_cells": n}), table, LIMITS, ONTOLOGY)
+        assert drawn.summary["cells_dropped"]["not_drawn"] == max(0, 4 - n)
+        return set(drawn.cells.obs_names)
+
+    everyone = kept(raw, 9)
+    assert [len(kept(raw, n)) for n in (1, 2, 3, 4)] == [1, 2, 3, 4]
+    assert kept(raw, 1) < kept(raw, 2) < kept(raw, 3) < everyone
+    assert kept(raw[::-1].copy(), 2) == kept(raw, 2)
 
 
 def test_rare_genes_are_counted_and_stay(raw: anndata.AnnData, table: GeneTable) -> None:

@@ -18,7 +18,7 @@ ADDRESS = re.compile(r"\b(?:https?|ftp)://([A-Za-z0-9.\-\[\]:{}]+)")
 PUBLIC = (
     "127.0.0.1", "localhost", "arxiv.org", "citeseerx.ist.psu.edu", "creativecommons.org",
     "doi.org", "download.pytorch.org", "github.com", "json-schema.org", "keepachangelog.com",
-    "nullprogram.com", "purl.obolibrary.org", "raw.githubusercontent.com", "semver.org",
+    "nullprogram.com", "pypi.org", "purl.obolibrary.org", "raw.githubusercontent.com", "semver.org",
     "www.10xgenomics.com", "www.ebi.ac.uk", "www.gsea-msigdb.org", "www.ncbi.nlm.nih.gov",
     "snakemake.github.io", "snakemake.readthedocs.io",
 )  # fmt: skip

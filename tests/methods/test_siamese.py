@@ -167,12 +167,11 @@ def test_barlow_twins_trains_by_lars() -> None:
 
 
 @EVERY
-def test_gate_looks_at_augmented_views_only(name: str) -> None:
-    """Views that are never augmented find each other under any encoder: p is 1 in the gate."""
+def test_gate_is_the_same_whatever_the_views_of_training(name: str) -> None:
     cells = batch(context())
-    never, always = siamese(name, p=0.0, nb=5.0), siamese(name, p=1.0, nb=5.0)
-    assert never.health(cells).value == always.health(cells).value
-    assert never.health(cells).value < len(cells.x_BG)
+    mild, strong = siamese(name, p=0.0), siamese(name, p=1.0, nb=5.0, input_dropout=0.9)
+    assert mild.health(cells) == strong.health(cells)
+    assert mild.health(cells).value < len(cells.x_BG)
 
 
 def test_views_leave_the_batch_alone() -> None:

@@ -3,9 +3,16 @@
 FIGURE = RESULTS + "/figures/{figure}"
 FIGURE_FILES = expand(FIGURE + ".{kind}", figure=FIGURES, kind=["csv", "pdf", "png"])
 
-# One map for each target and corpus: the first method and seed.
+
+def mapped_model(corpus):
+    """The model whose embedding is drawn: the corpus's first method and seed."""
+    first = next(model for model in STUDY.models() if model.corpus == corpus)
+    return MODEL.format(**first._asdict())
+
+
+# One map for each target and corpus, control corpora apart.
 MAPS = [
-    RESULTS + f"/maps/{target.name}.{corpus}.parquet"
+    (mapped_model(corpus), target)
     for target in CONFIG.targets
     for corpus in target.corpora
     if not STUDY.corpora[corpus].shuffle_genes
@@ -14,42 +21,41 @@ TABLE_INPUTS = {
     "contrasts": [RESULTS + "/contrasts.parquet"],
     "label_efficiency": [RESULTS + "/scores.parquet"],
     "per_type": [RESULTS + "/scores.parquet", *splits(STUDY.targets)],
-    "embedding": MAPS,
+    "embedding": [RESULTS + "/maps.parquet"],
     "qc": expand(RESULTS + "/data/{name}/qc.parquet", name=STUDY.datasets),
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),
 }
 
 
-def mapped_model(wildcards):
-    """The model whose embedding is drawn: the corpus's first method and seed."""
-    first = next(m for m in STUDY.models() if m.corpus == wildcards.corpus)
-    return MODEL.format(**first._asdict())
-
-
 rule project:
     input:
-        model=lambda wildcards: multiext(
-            mapped_model(wildcards) + "/", *run_files("model")
-        ),
-        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
-        split=lambda wildcards: splits([wildcards.target]),
+        models=[f"{folder}/{file}" for folder, _ in MAPS for file in run_files("model")],
+        stores=stores(sorted({target.dataset for _, target in MAPS})),
+        splits=splits(sorted({target.name for _, target in MAPS})),
     output:
-        RESULTS + "/maps/{target}.{corpus}.parquet",
+        RESULTS + "/maps.parquet",
     log:
-        LOGS + "/project/{target}.{corpus}.log",
+        LOGS + "/project.log",
     benchmark:
-        BENCHMARKS + "/project/{target}.{corpus}.jsonl"
+        BENCHMARKS + "/project.jsonl"
     conda:
         ENV
     resources:
         mem_mb=2000,
-        runtime=15,
+        runtime=30,
     params:
-        model=lambda wildcards: mapped_model(wildcards),
+        maps=[
+            f"--map {folder} {RESULTS}/splits/{target.name}.json"
+            for folder, target in MAPS
+        ],
+        stores=[
+            f"--store {target.dataset}={RESULTS}/data/{target.dataset}/store"
+            for _, target in MAPS
+        ],
         code=code("project"),
     shell:
-        "{RUN}/project.py --model {params.model} --store {input.store} --split {input.split}"
-        " --threads {threads} --out {output} 2> >(tee {log} >&2)"
+        "{RUN}/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
+        " 2> >(tee {log} >&2)"
 
 
 rule figure_table:

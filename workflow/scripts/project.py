@@ -1,48 +1,58 @@
-"""Lay out the frozen embedding of a target's test cells in two dimensions (UMAP)."""
+"""Lay out frozen embeddings of test cells in two dimensions (UMAP), all maps in one job."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selfcell import job
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEED = 0
 
 
+def one_map(model_folder: str, split_file: str, stores: dict[str, str]) -> pd.DataFrame:
+    """Coordinates, type and batch of a target's test cells under one model."""
+    from selfcell.data.splits import read_split
+    from selfcell.data.store import Store
+    from selfcell.figures.embedding import coordinates
+    from selfcell.tasks import annotate, model
+
+    trained, split = model.load(Path(model_folder)), read_split(split_file)
+    store = Store.open(stores[split["dataset"]])
+    annotate.require_genes(trained, store)
+    data = annotate.Data.read(store, split)
+    spec = trained.about["spec"]
+    return coordinates(model.embed(trained.encoder, data.x_NG).numpy(), SEED).assign(
+        label=split["test_labels"],
+        batch=annotate.grouping(store.obs.loc[split["test"]]),
+        target=split["target"],
+        corpus=spec["corpus"]["name"],
+        method=spec["method"],
+    )
+
+
 def main(args: argparse.Namespace) -> None:
+    """Make each map, write them as one table."""
     import pandas as pd
     import torch
 
-    from selfcell.data.splits import read_split
-    from selfcell.data.store import Store
-    from selfcell.figures.embedding import layout
-    from selfcell.tasks import annotate, model
+    from selfcell.data.specs import named_paths
 
     torch.set_num_threads(args.threads)
-    trained, split = model.load(args.model), read_split(args.split)
-    store = Store.open(args.store)
-    annotate.require_genes(trained, store)
-    data = annotate.Data.read(store, split)
-    codes = model.embed(trained.encoder, data.x_NG).numpy()
-    obs = store.obs.loc[split["test"]]
-    # The finest grouping that is known: what a batch is differs between data sets.
-    batch = next((c for c in ("batch", "donor", "condition") if (obs[c] != "unknown").any()), "")
-    frame = pd.DataFrame(layout(codes, SEED), columns=["umap1", "umap2"])
-    frame["label"] = split["test_labels"]
-    frame["batch"] = obs[batch].to_numpy() if batch else "unknown"
-    spec = trained.about["spec"]
-    frame = frame.assign(
-        target=split["target"], corpus=spec["corpus"]["name"], method=spec["method"]
-    )
+    stores = named_paths(sorted(set(args.store)), "--store")
+    frame = pd.concat([one_map(*pair, stores) for pair in args.map], ignore_index=True)
     with job.atomic(args.out) as path:
         frame.to_parquet(path, index=False)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="model folder")
-    parser.add_argument("--store", required=True, help="store of the target's data set")
-    parser.add_argument("--split", required=True, help="split file")
+    two = ("MODEL", "SPLIT")
+    parser.add_argument("--map", nargs=2, action="append", required=True, metavar=two)
+    parser.add_argument("--store", action="append", required=True, help="NAME=folder; repeat")
     parser.add_argument("--out", type=Path, required=True, help="coordinates, parquet")
     job.run(main, parser)

@@ -1,9 +1,10 @@
 """What a data set must hold before anything is made of it.
 
-Raw counts (whole, finite, not negative), at least one cell and one gene, unique cell names,
-unique genes, and the columns its spec names. Policy on genes: an Ensembl id or a symbol that
-occurs twice is an error, since nothing says which row is right; symbols made unique by a suffix
-(`-1`, `.1`) are taken as such, the first of them kept and the others counted (`data.genes`).
+Raw counts (whole, finite, not negative, not all zero), at least one cell and one gene, unique
+cell names, unique genes, and the columns its spec names. Policy on genes: an Ensembl id or a
+symbol that occurs twice is an error, since nothing says which row is right; symbols made unique by
+a suffix (`-1`, `.1`) are taken as such, the first of them kept and the others counted
+(`data.genes`).
 Policy on labels: cells without one are dropped and counted (`data.qc`), unless all are.
 """
 
@@ -123,25 +124,34 @@ def _check_counts(adata: AnnData, spec: DatasetSpec) -> None:
         wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
         if wrong.any():
             _refuse(adata, spec, matrix, start + int(np.argmax(wrong)))
+    if not matrix.data.any():
+        raise DataError(
+            f"the matrix of data set {spec.name!r} holds nothing but zeros",
+            "counts",
+            _where_counts_may_be(adata, spec),
+        )
 
 
 def _refuse(adata: AnnData, spec: DatasetSpec, matrix: Any, at: int) -> None:
-    """Name the first bad value, its place, and where counts may be."""
+    """Name the first bad value and its place."""
     value = float(matrix.data[at])
     row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
     place = f"cell {adata.obs_names[row]} (row {row}), gene {adata.var_names[matrix.indices[at]]}"
-    what = f"{_kind(value)} (first: {value:.6g} at {place})"
+    raise DataError(
+        f"the matrix of data set {spec.name!r} holds {_kind(value)} "
+        f"(first: {value:.6g} at {place})",
+        "counts",
+        _where_counts_may_be(adata, spec),
+    )
+
+
+def _where_counts_may_be(adata: AnnData, spec: DatasetSpec) -> str:
     layers = sorted({*map(str, adata.layers), *map(str, adata.uns.get("layers", []))})
     others = [name for name in layers if name != spec.layer]
-    remedy = "give the raw counts"
-    if others:
-        best = "counts" if "counts" in others else others[0]
-        remedy = f"set `layer: {best}` (there are: {', '.join(others)}), or {remedy}"
-    raise DataError(
-        f"the matrix of data set {spec.name!r} holds {what}",
-        "counts",
-        remedy,
-    )
+    if not others:
+        return "give the raw counts"
+    best = "counts" if "counts" in others else others[0]
+    return f"set `layer: {best}` (there are: {', '.join(others)}), or give the raw counts"
 
 
 def _kind(value: float) -> str:

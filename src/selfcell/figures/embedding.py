@@ -27,6 +27,11 @@ BATCH_PALETTE = (
 )
 
 
+def coordinates(code_BD: np.ndarray, seed: int) -> pd.DataFrame:
+    """`layout` as columns umap1 and umap2, one row a cell."""
+    return pd.DataFrame(layout(code_BD, seed), columns=["umap1", "umap2"])
+
+
 def layout(code_BD: np.ndarray, seed: int) -> np.ndarray:
     """(B, D) embedding to (B, 2) UMAP coordinates, the same for the same seed on one machine.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
@@ -21,6 +22,7 @@ COLUMNS = (
 )
 # Baselines drawn in every panel, with their line style; the colour is the arm's own.
 RIVALS = {"pca": "-", "logreg": "-", "random_encoder": ":", "random_projection": "--"}
+SPARE = 0.12  # macro-F1 above and below the means that long bars may take
 # Controls of programme masking: drawn, but never "the best other pretext task".
 CONTROLS = ("gene_programme_permuted", "random_mask_matched")
 
@@ -107,6 +109,12 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
     _draw_tuned(axes, own[own["mode"] == "fine-tuned"], place, keys)
     axes.set_xticks(range(len(regimes)), regimes)
     axes.set_xlim(-0.4, len(regimes) - 0.5)
+    # an interval of very few runs may leave [0, 1]; it must not flatten the lines
+    means = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.get_lines()])
+    bottom = max(axes.dataLim.y0, float(means.min()) - SPARE, 0.0)
+    top = min(axes.dataLim.y1, float(means.max()) + SPARE, 1.0)
+    if bottom < top:
+        axes.set_ylim(bottom - 0.02, top + 0.02)
     axes.yaxis.grid(True, color="#EBEBEB", linewidth=0.5)
     axes.set_axisbelow(True)
 

@@ -57,6 +57,9 @@ class Masked(Method):
         self.encoder = context.encoder()
         self.decoder = context.decoder(genes, None if linear else params.output)
         self.log_dispersion_G = nn.Parameter(torch.zeros(genes)) if params.loss == "nb" else None
+        if self.log_dispersion_G is not None:  # start at each gene's mean, not at one for all
+            start_G = torch.as_tensor(context.mean_G).expm1().clamp_min(1e-3).log()
+            self.decoder.layers[-1].bias.data.copy_(start_G)
         self.register_buffer("measured_G", torch.as_tensor(context.measured_G), persistent=False)
         self.register_buffer("mean_G", torch.as_tensor(context.mean_G), persistent=False)
 

@@ -58,6 +58,14 @@ def _dense(cells: StoreCells) -> torch.Tensor:
     return torch.cat([normalise(cells.rows(part), cells.total_N[part]) for part in parts])
 
 
+def grouping(obs: pd.DataFrame) -> np.ndarray:
+    """(N,) the finest known grouping of cells: batch, else donor, else condition."""
+    for column in ("batch", "donor", "condition"):
+        if (obs[column] != "unknown").any():
+            return obs[column].to_numpy(dtype=str)
+    return np.full(len(obs), "unknown")
+
+
 def require_genes(model: Trained, store: Store) -> None:
     """Raises StoreError unless the model's genes are the store's, in the same order."""
     if list(model.gene_ids) != store.gene_ids:

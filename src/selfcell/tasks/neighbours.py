@@ -34,13 +34,14 @@ def nearest(query_MD: np.ndarray, reference_ND: np.ndarray, k: int) -> Found:
         raise ValueError(f"query and reference have {dims} dimensions: they must be equal")
     centre_D = reference_ND.mean(0, dtype=np.float64).astype(np.float32)
     augmented_NE = _augment(reference_ND, centre_D)
+    block = _Block(min(QUERIES, len(query_MD)) * min(REFERENCES, len(reference_ND)))
     index_MJ = np.empty((len(query_MD), k), np.int64)
     square_MJ = np.empty((len(query_MD), k), np.float32)
     for top in range(0, len(query_MD), QUERIES):
         rows = slice(top, top + QUERIES)
         query_BD = query_MD[rows].astype(np.float32) - centre_D
         ones_B1 = np.ones((len(query_BD), 1), np.float32)
-        index_BJ, value_BJ = _search(np.hstack([-2.0 * query_BD, ones_B1]), augmented_NE, k)
+        index_BJ, value_BJ = _search(np.hstack([-2.0 * query_BD, ones_B1]), augmented_NE, k, block)
         own_B1 = np.einsum("bd,bd->b", query_BD, query_BD)[:, None]
         index_MJ[rows], square_MJ[rows] = index_BJ, np.maximum(value_BJ + own_B1, 0.0)
     return index_MJ, square_MJ
@@ -59,15 +60,41 @@ def _augment(reference_ND: np.ndarray, centre_D: np.ndarray) -> np.ndarray:
     return augmented_NE
 
 
-def _search(query_BE: np.ndarray, augmented_NE: np.ndarray, k: int) -> Found:
+class _Block:
+    """Products of queries and reference cells in reused memory: fresh pages cost more than the
+    arithmetic."""
+
+    def __init__(self, size: int) -> None:
+        self._value = np.empty(size, np.float32)
+        self._below = np.zeros(-(-size // 8) * 8, bool)
+
+    def product(self, query_BE: np.ndarray, reference_NE: np.ndarray) -> np.ndarray:
+        """(B, N) products; overwritten by the next call."""
+        shape = (len(query_BE), len(reference_NE))
+        value_BN = self._value[: shape[0] * shape[1]].reshape(shape)
+        return np.matmul(query_BE, reference_NE.T, out=value_BN)
+
+    def below(self, value_BN: np.ndarray, bound_B1: np.ndarray) -> np.ndarray:
+        """Flat places of the values under their row's bound, rising. Few are: eight flags are
+        looked at together."""
+        size = value_BN.size
+        np.less(value_BN, bound_B1, out=self._below[:size].reshape(value_BN.shape))
+        self._below[size:] = False
+        word = np.flatnonzero(self._below[: -(-size // 8) * 8].view(np.uint64))
+        place = (word[:, None] * 8 + np.arange(8)).ravel()
+        return place[self._below[place]]
+
+
+def _search(query_BE: np.ndarray, augmented_NE: np.ndarray, k: int, block: _Block) -> Found:
     """The k smallest products of each query, in rising order."""
     first = max(FIRST, k)
     best = _smallest(query_BE @ augmented_NE[:first].T, k)
     for start in range(first, len(augmented_NE), REFERENCES):
-        value_BN = query_BE @ augmented_NE[start : start + REFERENCES].T
-        row_C, column_C = np.nonzero(value_BN < best[1][:, -1:])
-        if row_C.size:
-            best = _merge(best, row_C, column_C + start, value_BN[row_C, column_C])
+        value_BN = block.product(query_BE, augmented_NE[start : start + REFERENCES])
+        place_C = block.below(value_BN, best[1][:, -1:])
+        if place_C.size:
+            row_C, column_C = np.divmod(place_C, value_BN.shape[1])
+            best = _merge(best, row_C, column_C + start, value_BN.ravel()[place_C])
     return best
 
 

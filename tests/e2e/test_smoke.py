@@ -1,0 +1,165 @@
+"""The smoke study through the real workflow: run, again, changed, killed, reported."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from selfcell.config import load_config
+from selfcell.figures import FIGURES
+from selfcell.stats import table
+from selfcell.study import Study
+from tests.e2e.project import SMOKE, Project, environment, jobs
+from tests.tree import REPO
+
+pytestmark = pytest.mark.slow
+
+SCORES = "results/smoke/scores.parquet"
+NOT_OF_THE_STUDY = {"figures", "tune", "tuned"}
+DRAWN = {f"figure_table figure={name}" for name in FIGURES} | {f"figure_{name}" for name in FIGURES}
+# What follows from the score table; maps and training curves have sources of their own.
+BEHIND_SCORES = {"contrasts", "all"} | {
+    job for job in DRAWN if re.search(r"contrasts|label_efficiency|per_type", job)
+}
+SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0, 1)]
+
+
+def branch(method: str) -> set[str]:
+    """Jobs of one method of the smoke study, and what is made of all methods together."""
+    rules = ("pretrain", "frozen")
+    found = {f"{rule} {seed.format(method)}" for rule in rules for seed in SEEDS}
+    if method == "random_mask":
+        found |= {f"finetune target=baron, {seed.format(method)}" for seed in SEEDS}
+        found |= {"project target=baron, corpus=baron_pool", "figure_embedding"}
+        found |= {"figure_table figure=embedding"}
+    together = {"collect", "figure_table figure=training", "figure_training"}
+    return found | together | BEHIND_SCORES
+
+
+def test_every_rule_was_run(smoke: Project) -> None:
+    listed = smoke.run("--list-rules").stdout.split("\n")
+    rules = {line.strip() for line in listed if re.fullmatch(r"\s*[a-z_]+\s*", line)}
+    assert rules >= {"download", "pretrain", "contrasts", "figure_qc"}
+    assert {job.split()[0] for job in jobs(smoke.log)} == rules - NOT_OF_THE_STUDY
+
+
+def test_a_second_run_does_nothing(smoke: Project) -> None:
+    done = smoke.run()
+    assert "Nothing to be done" in done.stdout
+    assert jobs(done.stdout) == set()
+
+
+def test_scores_keep_their_contract(smoke: Project) -> None:
+    scores = pd.read_parquet(io.BytesIO(smoke.result("scores.parquet")))
+    table.validate(scores)
+    config = yaml.safe_load((REPO / SMOKE).read_text(encoding="utf-8"))
+    assert set(scores.study) == {"smoke"}
+    methods = {entry["name"] for entry in config["methods"]}
+    assert methods < set(scores.method[scores.init == "pretrained"]) | {"pca"}
+    assert set(scores["mode"]) == {"frozen", "fine-tuned", "baseline"}
+    assert set(scores.regime) == {str(regime) for regime in config["labels"]["regimes"]}
+    assert scores.n_test.max() <= 500
+
+
+def test_another_folder_gives_the_same_bytes(smoke: Project, checkout: Path) -> None:
+    again = Project(checkout)
+    again.run(SCORES)
+    assert again.result("scores.parquet") == smoke.result("scores.parquet")
+    assert again.result("predictions.parquet") == smoke.result("predictions.parquet")
+
+
+@pytest.mark.parametrize(
+    ("changes", "method"),
+    [
+        ({"rate: 0.5": "rate: 0.4"}, "random_mask"),
+        ({"name: simclr": "name: simclr\n    params: {temperature: 0.2}"}, "simclr"),
+    ],
+)
+def test_a_hyper_parameter_reruns_its_branch(
+    smoke: Project, changes: dict[str, str], method: str
+) -> None:
+    with smoke.edited(SMOKE, changes):
+        assert smoke.planned() == branch(method)
+
+
+@pytest.mark.parametrize(
+    ("file", "method"),
+    [
+        ("losses/masked_mse.py", "random_mask"),
+        ("methods/random_mask.py", "random_mask"),
+        ("losses/ntxent.py", "simclr"),
+    ],
+)
+def test_a_methods_code_reruns_its_branch(smoke: Project, file: str, method: str) -> None:
+    with smoke.edited(f"src/selfcell/{file}"):
+        planned = smoke.planned()
+    assert {job for job in planned if job.startswith("pretrain")} == {
+        f"pretrain {seed.format(method)}" for seed in SEEDS
+    }
+    assert planned == branch(method)
+
+
+def test_code_of_the_statistics_reruns_the_statistics(smoke: Project) -> None:
+    with smoke.edited("src/selfcell/stats/equivalence.py"):
+        planned = smoke.planned()
+    assert "contrasts" in planned
+    assert planned <= BEHIND_SCORES
+
+
+@pytest.mark.parametrize("file", ["study.py", "methods/byol.py", "metrics/ontology.py"])
+def test_code_that_no_job_imports_reruns_nothing(smoke: Project, file: str) -> None:
+    with smoke.edited(f"src/selfcell/{file}"):
+        assert smoke.planned() == set()
+
+
+def test_the_report_holds_every_figure(smoke: Project) -> None:
+    smoke.run("--report", "report.html")
+    page = (smoke.root / "report.html").read_text(encoding="utf-8")
+    for name in FIGURES:
+        assert f"results/smoke/figures/{name}.png" in page
+    assert page.count("data:image/png") >= len(FIGURES)
+
+
+def test_a_fresh_clone_plans_every_model(checkout: Path) -> None:
+    models = Study(load_config(REPO / "config.yaml")).models()
+    planned = Project(checkout, "config.yaml").planned()
+    wanted = {f"pretrain corpus={m.corpus}, method={m.method}, seed={m.seed}" for m in models}
+    assert {job for job in planned if job.startswith("pretrain")} == wanted
+
+
+def test_killed_in_training_it_goes_on_to_the_same_scores(smoke: Project, checkout: Path) -> None:
+    project = Project(checkout)
+    kill_in_training(project)
+    assert not list(checkout.glob("results/smoke/models/*/*/*/model.json"))
+    refused = project.run(SCORES, fails=True).stdout
+    assert "--unlock" in refused
+    project.run("--unlock")
+    project.run(SCORES)
+    assert project.result("scores.parquet") == smoke.result("scores.parquet")
+
+
+def kill_in_training(project: Project) -> None:
+    """Start the study and kill it, Snakemake and all its jobs at once, when a method trains."""
+    logs = project.root / "results" / "smoke" / "logs" / "pretrain"
+    until = time.monotonic() + 900
+    with subprocess.Popen(
+        project.command(SCORES),
+        cwd=project.root,
+        env=environment(project.root),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        while not any("0/80" in log.read_text() for log in logs.glob("*.log")):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)

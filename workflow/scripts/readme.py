@@ -1,0 +1,30 @@
+"""Write the generated parts of README.md anew; `make readme` starts it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfcell import job
+
+
+def main(args: argparse.Namespace) -> None:
+    """Everything between the marks comes from results/released and the project's own files."""
+    from selfcell import readme
+    from selfcell.config import REGISTRY, load_config
+    from selfcell.data.registry import Registry
+    from selfcell.study import Study
+
+    page = args.root / "README.md"
+    parts = readme.parts(
+        args.root, Study(load_config(args.root / "config.yaml")), Registry.load(REGISTRY)
+    )
+    text = readme.fill(page.read_text(encoding="utf-8"), parts)
+    with job.atomic(page) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path(), help="of the checkout")
+    job.run(main, parser)
