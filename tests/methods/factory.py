@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ SMALL = {
 }
 
 
+@lru_cache(maxsize=8)
+def log_expression(cells: Synthetic) -> np.ndarray:
+    """Of a corpus, computed once; not to be written to."""
+    return cells.log_expression()
+
+
 def context(
     cells: Synthetic = CELLS,
     hidden: Sequence[int] = (32, 16),
@@ -35,7 +42,7 @@ def context(
     programmes: Mapping[str, Sequence[str]] | None = None,
 ) -> Context:
     """What a method may know of the synthetic corpus; `unmeasured` are columns."""
-    x_NG = cells.log_expression()
+    x_NG = log_expression(cells).copy()
     measured_G = np.ones(x_NG.shape[1], dtype=bool)
     measured_G[list(unmeasured)] = False
     x_NG[:, ~measured_G] = 0.0
@@ -77,7 +84,7 @@ def batch(
     """Cells of the corpus; unmeasured genes are 0 in it."""
     index = np.asarray(rows)
     measured_G = torch.as_tensor(known.measured_G)
-    x_BG = torch.from_numpy(cells.log_expression()[index]) * measured_G
+    x_BG = torch.from_numpy(log_expression(cells)[index]) * measured_G
     count_BG = torch.from_numpy(cells.count_NG[index].toarray()) * measured_G
     total_B = torch.from_numpy(np.asarray(cells.count_NG[index].sum(1)).ravel())
     return Batch(x_BG, count_BG, total_B, Noise(7, step, torch.as_tensor(index, dtype=torch.int64)))
@@ -93,12 +100,19 @@ def make(name: str, known: Context | None = None, **values: Any) -> Method:
     return method
 
 
-def train(method: Method, known: Context, steps: int, size: int = 128, lr: float = 3e-3) -> Method:
+def train(
+    method: Method,
+    known: Context,
+    steps: int,
+    size: int = 128,
+    lr: float = 3e-3,
+    cells: Synthetic = CELLS,
+) -> Method:
     """Train on the synthetic corpus, cells in order."""
     descent = optimiser(method, lr, 0.01)
     for step in range(steps):
         start = step * size % (512 - size + 1)
-        loss, _ = method.loss(batch(known, range(start, start + size), step))
+        loss, _ = method.loss(batch(known, range(start, start + size), step, cells))
         descent.zero_grad()
         loss.backward()
         descent.step()

@@ -196,7 +196,7 @@ def test_gp_to_tf_sees_targets_and_is_asked_for_factors() -> None:
 
 
 def test_gp_to_tf_needs_enough_factors() -> None:
-    with pytest.raises(Exception, match="9 factors have their gene and targets"):
+    with pytest.raises(Exception, match="10 factors have their gene and targets"):
         make("gp_to_tf", factors=11)
 
 

@@ -21,7 +21,7 @@ from scipy import sparse
 from selfcell.rng import generator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Synthetic:
     """Cells and what made them.
 

@@ -59,7 +59,7 @@ class Masked(Method):
         self.log_dispersion_G = nn.Parameter(torch.zeros(genes)) if params.loss == "nb" else None
         if self.log_dispersion_G is not None:  # start at each gene's mean, not at one for all
             start_G = torch.as_tensor(context.mean_G).expm1().clamp_min(1e-3).log()
-            self.decoder.layers[-1].bias.data.copy_(start_G)
+            self.decoder.layers[-1].get_parameter("bias").data.copy_(start_G)
         self.register_buffer("measured_G", torch.as_tensor(context.measured_G), persistent=False)
         self.register_buffer("mean_G", torch.as_tensor(context.mean_G), persistent=False)
 
