@@ -177,7 +177,8 @@ class FineTuning(Section):
     weight_decay: float = Field(0.05, ge=0.0, le=10.0)
     """Weight decay of AdamW."""
     scratch_long: bool = True
-    """Also train scratch for the pre-training and fine-tuning steps together."""
+    """Also train scratch for the pre-training and fine-tuning steps together, on the first draw
+    of each regime."""
     tuning: str = "resources/tuning.yaml"
     """Learning rate and steps of each arm, as `make tune` chose them."""
     grid: Grid = Grid()

@@ -57,7 +57,10 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         fault = _fault(error)
         if args.debug or not fault:
             raise
-        sys.exit(_refuse(f"error: {fault}"))
+        _refuse(f"error: {fault}")
+        sys.stderr.flush()
+        # An ordinary exit lets HDF5 close the file that it could not write, and crash.
+        os._exit(2)
 
 
 def _fault(error: BaseException) -> str:
@@ -65,7 +68,7 @@ def _fault(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         remedy = REMEDIES.get(error.errno, "")
         place = error.filename or "while writing"
-        return f"{error.strerror}: {place}" + (f"; remedy: {remedy}" if remedy else "")
+        return f"{os.strerror(error.errno)}: {place}" + (f"; remedy: {remedy}" if remedy else "")
     cause: BaseException | None = error
     while cause:
         # Libraries written in other languages put the system's words into an error of their own.

@@ -152,10 +152,12 @@ class Study:
         extra = training.steps * training.batch // tuning.batch
         regimes = []
         for regime in tuning.regimes:
-            lr, steps = self.tuned(job.method, str(regime.labels))
-            steps += extra if job.method == SCRATCH_LONG else 0
+            (lr, steps), draws = self.tuned(job.method, str(regime.labels)), regime.draws
+            if job.method == SCRATCH_LONG:
+                # One draw: many steps, for a control that only has to be in sight.
+                steps, draws = steps + extra, 1
             regimes.append(
-                TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
+                TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps)
             )
         return self._finetune(job, regimes).to_json()
 

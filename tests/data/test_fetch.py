@@ -306,6 +306,19 @@ def test_a_package_out_of_reach(package: Callable[..., Artefact], tmp_path: Path
         fetch(package(version="2.0"), tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ERROR: no such version\nNotice: a newer pip\n", "ERROR: no such version"),
+        ("Traceback (most recent call last):\n  File\nOSError: disk full\n\n", "OSError: disk full"),
+        ("killed\n", "killed"),
+        ("", "no message"),
+    ],
+)
+def test_what_pip_says_last_is_not_always_why(said: str, reason: str) -> None:
+    assert transport._reason(said) == reason
+
+
 def test_another_wheel_than_the_pinned(package: Callable[..., Artefact], tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=f"gave sha256.*needed: sha256 {'2' * 64}"):
         fetch(package(sha="2" * 64), tmp_path / "cache")

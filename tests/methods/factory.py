@@ -19,6 +19,7 @@ from selfcell.train.optim import optimiser
 CELLS = synthesise(512, identity=15, nuisance=5, genes_each=10, types=5, signal=1.5, own=0.5)
 FACTORS = ("STAT1", "IRF1", "MYC", "SPI1", "GATA3", "RELA", "JUN", "FOS", "YY1", "SP1")
 SMALL = {
+    "gp_to_tf": {"factors": 8},
     "byol": {"hidden": 64, "size": 32},
     "simsiam": {"hidden": 64, "size": 32},
     "barlow_twins": {"hidden": 32, "size": 32},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from selfcell.errors import ConfigError
 from selfcell.methods.base import Batch
 from selfcell.methods.masked import Masked
 from tests.methods.factory import batch, context, make, train, with_factors
@@ -196,8 +197,17 @@ def test_gp_to_tf_sees_targets_and_is_asked_for_factors() -> None:
 
 
 def test_gp_to_tf_needs_enough_factors() -> None:
-    with pytest.raises(Exception, match="10 factors have their gene and targets"):
-        make("gp_to_tf", factors=11)
+    known = with_factors(context())
+    few = dict(list(known.programmes.items())[:5])
+    known = dataclasses.replace(known, programmes=few)
+    with pytest.raises(ConfigError, match="5 factors have their gene and targets"):
+        make("gp_to_tf", known)
+    assert isinstance(make("gp_to_tf", known, factors=3), Masked)
+
+
+def test_gp_to_tf_draws_all_factors_where_there_are_fewer_than_asked_for() -> None:
+    _, target = masked("gp_to_tf", factors=1000).draw(batch(context()))
+    assert (target.sum(1) == 10).all()
 
 
 def test_gene_programme_of_expressed_genes() -> None:
@@ -220,7 +230,7 @@ def test_gene_programme_of_programmes_per_batch() -> None:
 
 def test_gene_programme_out_of_reach() -> None:
     few = {"ONE": context().symbols[:20]}
-    with pytest.raises(Exception, match="the programmes hold 18 of 198 measured genes"):
+    with pytest.raises(ConfigError, match="the programmes hold 18 of 198 measured genes"):
         make("gene_programme", context(programmes=few))
 
 

@@ -236,7 +236,19 @@ def test_class_weights_are_balanced():
     assert weight.tolist() == pytest.approx([4 / (2 * 3), 0.0, 4 / (2 * 1)])
 
 
-def test_tuning_chooses_the_best_mean_then_the_fewest_steps():
+def test_tuning_takes_the_fewest_steps_within_a_standard_error_of_the_best():
+    def rows(arm, steps, values):
+        return [(arm, 0, "few", 1e-4, steps, draw, f1) for draw, f1 in enumerate(values)]
+
+    names = ["arm", "seed", "labels", "lr", "steps", "draw", "macro_f1"]
+    # Standard error of the best is .02 / 2 = .01: .745 is within, .735 is not.
+    best = [0.73, 0.77, 0.73, 0.77]
+    for other, steps in ((0.745, 300), (0.735, 1000)):
+        table = pd.DataFrame(rows("mae", 1000, best) + rows("mae", 300, [other] * 4), columns=names)
+        assert tune.choose([table])["chosen"]["mae"]["few"]["steps"] == steps
+
+
+def test_tuning_chooses_the_best_mean_of_settings_that_differ():
     rows = [
         *[("scratch", 0, "few", lr, steps, d, f1)
           for lr, steps, f1 in ((1e-3, 300, 0.5), (1e-4, 300, 0.7), (1e-4, 1000, 0.7))

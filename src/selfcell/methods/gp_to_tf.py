@@ -26,13 +26,15 @@ from selfcell.methods.params import param
 
 log = logging.getLogger("selfcell")
 
+LEAST_FACTORS = 8  # with fewer in a cell's loss the encoder does not train
+
 
 @dataclass(frozen=True)
 class Params:
     """Hyper-parameters of the programme-to-factor autoencoder."""
 
     gene_sets: str = param("msigdb_tft", "TF target sets: a name in the registry, or a GMT file")
-    factors: int = param(8, "factors drawn for each cell", 1, 1000)
+    factors: int = param(64, "factors drawn for each cell, or all there are", 1, 1000)
     isolate: bool = param(True, "show only targets, score only factors; false: everything")
     per_batch: bool = param(False, "the same factors for all cells of a step")
     min_genes: int = param(5, "factors with fewer measured targets are dropped", 1, 10000)
@@ -59,10 +61,10 @@ class GPToTF(Masked):
         targets = {tf: genes for tf, genes in resolution.targets.items() if tf in column}
         minima = params.min_genes, params.min_share
         names, member_PG, coverage = select(targets, context.symbols, context.measured_G, *minima)
-        if len(names) < params.factors:
+        if len(names) < min(LEAST_FACTORS, params.factors):
             raise ConfigError(
                 f"{len(names)} factors have their gene and targets in the vocabulary",
-                f"at least {params.factors}, as many as `factors` asks for",
+                f"at least {LEAST_FACTORS}, or as many as `factors` asks for",
                 "lower `factors`, or add the factors' genes to the vocabulary",
             )
         self.report = f"{resolution}; {len(targets)} of them measured; {coverage}"

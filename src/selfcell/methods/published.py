@@ -97,6 +97,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "The second view is the cell as it is.",
     ),
     Deviation(
+        "mild_views",
+        JOINT,
+        {"p": 0.3, "input_dropout": 0.1},
+        "Views differ little: about half of the cells keep each of them as it is.",
+    ),
+    Deviation(
         "batch_views",
         JOINT,
         {"per_batch": True},

@@ -25,10 +25,10 @@ from selfcell.rng import torch_generator
 class Params:
     """Hyper-parameters of SimCLR."""
 
-    p: float = param(0.5, "probability of each augmentation for each cell", 0.0, 1.0)
+    p: float = param(1.0, "probability of each augmentation for each cell", 0.0, 1.0)
     nb: float = param(0.2, "strength of negative-binomial noise; 0 is none", 0.0, 10.0)
     gaussian: float = param(0.0, "standard deviation of Gaussian noise; 0 is none", 0.0, 10.0)
-    input_dropout: float = param(0.1, "share of inputs set to 0; 0 is none", 0.0, 0.99)
+    input_dropout: float = param(0.5, "share of inputs set to 0; 0 is none", 0.0, 0.99)
     per_batch: bool = param(False, "choose augmentations once for all cells of a step")
     clean_second: bool = param(False, "leave the second view as it is")
     encoder_dropout: float = param(0.0, "dropout of hidden units in training", 0.0, 0.99)

@@ -49,11 +49,14 @@ def grid(spec: FineTuneSpec, encoder: MLP, status: str, init: str, data: Data) -
 
 
 def choose(results: Sequence[pd.DataFrame]) -> dict[str, Any]:
-    """The best setting of each arm and regime, and every setting's mean, for the record.
+    """The setting of each arm and regime by the one-standard-error rule, and all means.
 
-    The highest mean over seeds and draws wins; of equal means the fewest steps, then the lowest
-    rate. Methods without a grid of their own take `pretrained`: the setting that is best on
-    average over the pre-trained arms. A setting that ever diverged counts as 0 there.
+    Of the settings whose mean over seeds and draws lies within one standard error of the best
+    mean, the fewest steps win, then the highest mean, then the lowest rate: what the development
+    set cannot tell apart is not paid for. Methods without a grid of their own take `pretrained`,
+    chosen over the pre-trained arms together. A run that diverged counts as 0.
+
+    Source: Hastie, Tibshirani & Friedman 2009, section 7.10 (one-standard-error rule).
 
     Returns:
         `chosen`: arm -> few|all -> lr, steps, macro_f1. `grid`: all means, as rows.
@@ -68,7 +71,10 @@ def choose(results: Sequence[pd.DataFrame]) -> dict[str, Any]:
     table = pd.concat([table, pretrained], ignore_index=True)
     keys = ["arm", "labels", "lr", "steps"]
     means = table.groupby(keys, as_index=False)["macro_f1"].agg(["mean", "std", "count"])
-    order = means.sort_values(["mean", "steps", "lr"], ascending=[False, True, True])
+    best = means.loc[means.groupby(["arm", "labels"])["mean"].idxmax()].set_index(keys[:2])
+    floor = best["mean"] - (best["std"] / best["count"] ** 0.5).fillna(0.0)
+    near = means[means["mean"] >= means.set_index(keys[:2]).index.map(floor)]
+    order = near.sort_values(["steps", "mean", "lr"], ascending=[True, False, True])
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for row in order.drop_duplicates(["arm", "labels"]).sort_values(["arm", "labels"]).itertuples():
         setting = {"lr": float(row.lr), "steps": int(row.steps), "macro_f1": round(row.mean, 4)}
