@@ -156,9 +156,7 @@ class Study:
             if job.method == SCRATCH_LONG:
                 # One draw: many steps, for a control that only has to be in sight.
                 steps, draws = steps + extra, 1
-            regimes.append(
-                TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps)
-            )
+            regimes.append(TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps))
         return self._finetune(job, regimes).to_json()
 
     def tune_spec(self, job: FineTune) -> str:

@@ -310,7 +310,10 @@ def test_a_package_out_of_reach(package: Callable[..., Artefact], tmp_path: Path
     ("said", "reason"),
     [
         ("ERROR: no such version\nNotice: a newer pip\n", "ERROR: no such version"),
-        ("Traceback (most recent call last):\n  File\nOSError: disk full\n\n", "OSError: disk full"),
+        (
+            "Traceback (most recent call last):\n  File\nOSError: disk full\n\n",
+            "OSError: disk full",
+        ),
         ("killed\n", "killed"),
         ("", "no message"),
     ],

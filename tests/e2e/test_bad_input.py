@@ -264,7 +264,9 @@ def commands(smoke: Project) -> dict[str, str]:
     """The command of one job of each rule of the smoke study, its log left out."""
     said = smoke.run("--dry-run", "--printshellcmds", "--forceall").stdout
     found = re.findall(
-        r"^rule (\w+):\n(?:    [^\n]*\n)*Shell command: (.*?)(?=\n\n)", said, re.MULTILINE | re.DOTALL
+        r"^rule (\w+):\n(?:    [^\n]*\n)*Shell command: (.*?)(?=\n\n)",
+        said,
+        re.MULTILINE | re.DOTALL,
     )
     scripts = {rule: command for rule, command in found if "workflow/scripts" in command}
     return {rule: command.split(" 2> >(tee")[0] for rule, command in scripts.items()}

@@ -17,7 +17,9 @@ TOOLS = {"schema", "readme", "release"}  # scripts that the Makefile runs, outsi
 RULE_FILES = tracked("Snakefile", "workflow/*.smk")
 START = re.compile(r"^(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 # A rule made for each figure: `rule:` in a loop, named by an f-string that begins with its kind.
-LOOP = re.compile(r"^for name in \w+:\n\n    rule:\n        name:\n            f\"(\w+)_\{name\}\"\n")
+LOOP = re.compile(
+    r"^for name in \w+:\n\n    rule:\n        name:\n            f\"(\w+)_\{name\}\"\n"
+)
 
 
 def rules() -> dict[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,26 +104,14 @@ def click_through(driver: Any, report: Path) -> set[str]:
 
 
 @pytest.fixture
-def report(repo: Path, checkout: Path) -> Path:
+def report(repo: Path, request: pytest.FixtureRequest) -> Path:
     """The default study's report where it was made, else one of the smoke study."""
     made = repo / "results" / "default" / "report.html"
     if made.is_file():
         return made
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--configfile",
-        "configs/smoke.yaml",
-        "--cores",
-        "2",
-    ]
-    for options in ([], ["--report", "report.html"]):
-        done = subprocess.run(
-            [*command, *options], cwd=checkout, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-4000:]
-    return checkout / "report.html"
+    smoke = request.getfixturevalue("smoke")
+    smoke.run("--report", "report.html")
+    return Path(smoke.root / "report.html")
 
 
 def test_report_shows_every_figure_offline(report: Path) -> None:

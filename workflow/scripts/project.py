@@ -44,7 +44,9 @@ def main(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(args.threads)
     stores = named_paths(sorted(set(args.store)), "--store")
-    frame = pd.concat([one_map(folder, split, stores) for folder, split in args.map], ignore_index=True)
+    frame = pd.concat(
+        [one_map(folder, split, stores) for folder, split in args.map], ignore_index=True
+    )
     with job.atomic(args.out) as path:
         frame.to_parquet(path, index=False)
 

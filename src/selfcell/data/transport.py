@@ -33,11 +33,16 @@ class Waits(Protocol):
     """The part of `fetch.Patience` that a transfer needs."""
 
     @property
-    def stall_s(self) -> float: ...
+    def stall_s(self) -> float:
+        """Seconds without a byte after which an attempt is given up."""
+
     @property
-    def tries(self) -> int: ...
+    def tries(self) -> int:
+        """Attempts in all."""
+
     @property
-    def backoff_s(self) -> float: ...
+    def backoff_s(self) -> float:
+        """Seconds before the second attempt; each further wait is twice as long."""
 
 
 def download_http(url: str, to: Path, size: int, waits: Waits) -> None:

@@ -100,7 +100,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "mild_views",
         JOINT,
         {"p": 0.3, "input_dropout": 0.1},
-        "Views differ little: about half of the cells keep each of them as it is.",
+        "Three views in ten get each augmentation, and it drops a tenth: views differ little.",
     ),
     Deviation(
         "batch_views",

@@ -103,13 +103,11 @@ def fit(
     bar = tqdm(total=plan.steps, initial=start, desc=title, unit="step", mininterval=1.0)
     with _Warned() as warned, bar:
         for step in range(start, plan.steps):
-            factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
+            lr = _set_rates(optimiser, rates, plan, step)
             value, logs = _step(model, batches.batch(step), optimiser, plan)
             if not math.isfinite(value):
                 raise DivergenceError(
-                    f"{title}: loss {value} at step {step + 1}, learning rate {rates[0] * factor}",
+                    f"{title}: loss {value} at step {step + 1}, learning rate {lr}",
                     "a finite loss",
                     "lower the learning rate",
                 )
@@ -120,18 +118,27 @@ def fit(
                 continue
             # Every log_every steps: a row of the history, and the only place that saves, since
             # a row's mean loss runs from the row before.
-            row = {"step": float(done), "loss": sum(losses) / len(losses), "lr": rates[0] * factor}
+            row = {"step": float(done), "loss": sum(losses) / len(losses), "lr": lr}
             losses.clear()
             history.append(row | logs | _measured(model, measure, done))
             bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
             if state and (warned.signal or time.monotonic() - saved > plan.save_every_s):
                 state.save(done, model, optimiser, history)
                 saved = time.monotonic()
-            if warned.signal and done < plan.steps:
-                print(f"{title}: signal {warned.signal} at step {done}", file=sys.stderr)
-                sys.exit(EXIT_RETRY)
+            if done < plan.steps:
+                warned.leave(f"{title}: step {done}")
     model.eval()
     return history
+
+
+def _set_rates(
+    optimiser: torch.optim.Optimizer, rates: list[float], plan: Plan, step: int
+) -> float:
+    """Decay each group's rate to what it is at a step; returns the first group's."""
+    factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate * factor
+    return rates[0] * factor
 
 
 def _step(
@@ -177,6 +184,12 @@ class _Warned:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
+
+    def leave(self, where: str) -> None:
+        """Exit with `EXIT_RETRY` if a signal came."""
+        if self.signal:
+            print(f"{where}: signal {self.signal}, stopped to be continued", file=sys.stderr)
+            sys.exit(EXIT_RETRY)
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
