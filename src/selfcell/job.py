@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from selfcell.errors import SelfcellError
 
@@ -47,6 +48,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr
     )
     log.setLevel(logging.INFO)
+    if not args.debug:
+        _say_once()
     try:
         main(args)
     except SelfcellError as error:
@@ -61,6 +64,26 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         sys.stderr.flush()
         # An ordinary exit lets HDF5 close the file that it could not write, and crash.
         os._exit(2)
+
+
+def _say_once() -> None:
+    """Drop what h5py says of each object it closes after the system refused a write: `run` says
+    it, and lets no such error of its own get here."""
+
+    def is_said(error: BaseException | None) -> bool:
+        return error is not None and bool(_fault(error))
+
+    def unraisable(args: sys.UnraisableHookArgs) -> None:
+        if not is_said(args.exc_value):
+            sys.__unraisablehook__(args)
+
+    def uncaught(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if not is_said(error):
+            sys.__excepthook__(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = unraisable, uncaught
 
 
 def _fault(error: BaseException) -> str:

@@ -311,7 +311,7 @@ def test_a_package_out_of_reach(package: Callable[..., Artefact], tmp_path: Path
     [
         ("ERROR: no such version\nNotice: a newer pip\n", "ERROR: no such version"),
         (
-            "Traceback (most recent call last):\n  File\nOSError: disk full\n\n",
+            "ERROR: Exception:\nTraceback (most recent call last):\n  File\nOSError: disk full\n\n",
             "OSError: disk full",
         ),
         ("killed\n", "killed"),

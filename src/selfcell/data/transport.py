@@ -131,9 +131,9 @@ def download_package(artefact: Artefact, to: Path, size: int, fresh: bool) -> No
 
 
 def _reason(said: str) -> str:
-    """The line of pip's messages that says most: its last error, else its last line."""
+    """The line of pip's messages that says most: its last named error, else its last line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(ERROR|\w*Error):", line)]
+    errors = [line for line in lines if re.match(r"(ERROR: (?!Exception)|\w*Error: )", line)]
     return (errors or lines or ["no message"])[-1]
 
 

@@ -156,6 +156,11 @@ def _draw_secondary(
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:
     mark, colour = MARKS[row.verdict]
     if pd.isna(row.difference):
+        # No pair of runs to compare: say why, at the line of no difference.
+        why = "did not learn" if row.n_failed else "not run"
+        axes.text(
+            0.0, y, f" {why}", fontsize=style.SMALL, color=style.GREY, va="center", ha="right"
+        )
         return
     if limits[0] <= row.difference <= limits[1]:
         if row.low < row.high:

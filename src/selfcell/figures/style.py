@@ -157,7 +157,7 @@ def save(figure: Figure, pdf: Path | str, png: Path | str) -> None:
 def method_name(method: str) -> str:
     """A method's name for readers; an unknown one keeps its own, cut where it is long."""
     if method.startswith(PERMUTED):
-        return f"permuted programmes {method.removeprefix(PERMUTED).strip('_')}".strip()
+        return f"permuted {method.removeprefix(PERMUTED).strip('_')}".strip()
     name = METHOD_NAMES.get(method, method.replace("_", " "))
     return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
