@@ -1,9 +1,9 @@
 # make study | test | figures | tune | schema | release | readme | lint | format | lock | clean
 #
-#   make study CONFIG=configs/blood.yaml CORES=8
+#   make study CONFIG=configs/smoke.yaml CORES=2
 #
 # Plain commands for all of this stand in the README. pip obeys its own variables, so a CPU-only
-# torch, for one, is a matter of PIP_EXTRA_INDEX_URL (README, "Install").
+# torch, for one, is a matter of PIP_EXTRA_INDEX_URL (README, "Run it").
 
 PYTHON ?= python3
 CORES ?= all
@@ -16,18 +16,21 @@ PIP := $(BIN)/python -m pip install -c envs/constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 RESULTS = results/$(STUDY)
+REPORT = $(RESULTS)/report.html
 
 .PHONY: study test figures tune schema release readme lint format lock clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	$(SNAKEMAKE) --configfile $(CONFIG)
-	$(BIN)/snakemake --configfile $(CONFIG) --report $(RESULTS)/report.html
+	@test -n "$(STUDY)" || { echo "$(CONFIG) names no study" >&2; exit 2; }
+	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures -newer $(REPORT))" ]; then \
+		$(BIN)/snakemake --configfile $(CONFIG) --report $(REPORT); fi
 	@echo
 	@echo "score table  $(RESULTS)/scores.parquet"
 	@echo "contrasts    $(RESULTS)/contrasts.parquet"
 	@echo "figures      $(RESULTS)/figures/"
-	@echo "report       $(RESULTS)/report.html"
+	@echo "report       $(REPORT)"
 
 test: $(VENV)/dev  ## every test; bare pytest is the fast part
 	$(BIN)/pytest -m "" $(TESTS)

@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 # --configfile FILE replaces config.yaml whole; --config key=value goes over either.
-if "study" not in config:
+if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 
@@ -27,8 +27,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        RESULTS + "/scores.parquet",
-        RESULTS + "/contrasts.parquet",
+        f"{RESULTS}/scores.parquet",
+        f"{RESULTS}/contrasts.parquet",
         FIGURE_FILES,
 
 

@@ -13,7 +13,7 @@ RELEASED = "results/released"
 ENV = "../envs/study.yaml"
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 PYTHON = "python" if CONDA else sys.executable
-TABLES = glob_wildcards(RELEASED + "/{study}/figures/{figure}.csv")
+TABLES = glob_wildcards(f"{RELEASED}/{{study}}/figures/{{figure}}.csv")
 if not TABLES.figure:
     raise WorkflowError(f"{RELEASED} holds no figure tables; remedy: make release")
 
@@ -31,7 +31,7 @@ rule all:
     default_target: True
     input:
         expand(
-            RELEASED + "/{study}/figures/{figure}.{kind}",
+            f"{RELEASED}/{{study}}/figures/{{figure}}.{{kind}}",
             zip,
             study=[study for study in TABLES.study for _ in range(2)],
             figure=[figure for figure in TABLES.figure for _ in range(2)],
@@ -41,10 +41,10 @@ rule all:
 
 rule figure:
     input:
-        RELEASED + "/{study}/figures/{figure}.csv",
+        f"{RELEASED}/{{study}}/figures/{{figure}}.csv",
     output:
-        pdf=RELEASED + "/{study}/figures/{figure}.pdf",
-        png=RELEASED + "/{study}/figures/{figure}.png",
+        pdf=f"{RELEASED}/{{study}}/figures/{{figure}}.pdf",
+        png=f"{RELEASED}/{{study}}/figures/{{figure}}.png",
     log:
         "logs/redraw/{study}.{figure}.log",
     benchmark:

@@ -197,8 +197,9 @@ class Config(Section):
 
     study: Name
     """Names the folder under results/ and the `study` column."""
-    protocol: Literal["intended", "published"] = "intended"
-    """intended: what the paper says; published: what its released code did where that matters."""
+    protocol: Literal["intended"] = "intended"
+    """intended: what the paper says. What its released code did instead stands in the methods'
+    parameters (methods/published.py lists it); a switch for all of it does not exist yet."""
     mirrors: list[str] = []
     """Folders or addresses tried before the public ones."""
     datasets: list[Dataset] = Field(min_length=1)

@@ -6,6 +6,7 @@ the branch it belongs to and nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,6 +117,16 @@ class Study:
         on and that draw from the same data sets."""
         own = {source.dataset for source in self.corpora[corpus].sources}
         return [name for name in self.targets_of(corpus) if self.targets[name].dataset in own]
+
+    def export_mirrors(self) -> None:
+        """Put the configured mirrors before those of $SELFCELL_MIRRORS, for the jobs to inherit.
+
+        Where files come from is no part of what they are, so it is no parameter of a job.
+        """
+        own = os.environ.get("SELFCELL_MIRRORS", "")
+        every = [*self.config.mirrors, *([own] if own else [])]
+        if self.config.mirrors:
+            os.environ["SELFCELL_MIRRORS"] = ",".join(every)
 
     # -- the slice of each job ---------------------------------------------------------------
 

@@ -192,8 +192,9 @@ def test_an_empty_or_foreign_table_is_an_error(name: str, tmp_path: Path) -> Non
         module.draw(frame.iloc[:0])
     with pytest.raises(DataError, match=f"figure {name} lacks"):
         module.draw(frame.iloc[:, 1:])
-    with pytest.raises(DataError, match="is empty"):
-        figures.write_table(frame.iloc[:0], tmp_path / "a.csv")
+    figures.write_table(frame.iloc[:0], tmp_path / "a.csv")
+    (text,) = figures.drawn(name, figures.read_table(tmp_path / "a.csv")).texts
+    assert text.get_text() == "no run to draw: see the score table"
 
 
 @pytest.mark.parametrize("name", list(figures.FIGURES))
@@ -238,6 +239,22 @@ def test_failed_runs_leave_the_mean_and_are_counted(small: factory.Made) -> None
     row = frame[(frame.method == "byol") & (frame.regime == "10")].iloc[0]
     assert np.isnan(row["mean"]) and row.n_failed == 4
     label_efficiency.draw(frame)
+
+
+@pytest.mark.parametrize("init", ["pretrained", "every"])
+def test_runs_that_all_failed_are_a_result(small: factory.Made, init: str, tmp_path: Path) -> None:
+    scores = small.scores.copy()
+    failed = (scores.init == init) | (init == "every")
+    scores.loc[failed, "status"] = "not_learned"
+    assert label_efficiency.summary(overall(scores, "macro_f1")).n_failed.sum() > 0
+    assert per_type.summary(scores, small.truths).empty
+    for name, frame in (
+        ("label_efficiency", label_efficiency.summary(overall(scores, "macro_f1"))),
+        ("per_type", per_type.summary(scores, small.truths)),
+    ):
+        figures.write_table(frame, tmp_path / "a.csv")
+        figure = figures.drawn(name, figures.read_table(tmp_path / "a.csv"))
+        style.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
 
 
 def test_per_type_numbers(small: factory.Made) -> None:

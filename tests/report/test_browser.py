@@ -63,6 +63,8 @@ def click(driver: Any, xpath: str) -> None:
 def pages(driver: Any) -> list[list[str]]:
     """Menu entries to click, in turn, to reach each table of results."""
     categories: dict[str, dict[str, list[str]]] = driver.execute_script("return categories")
+    if len(categories) == 1:  # of a lone category the menu shows no name
+        return [["Results"]]
     return [
         [category] if list(sections) == ["Other"] else [category, section]
         for category, sections in categories.items()

@@ -1,7 +1,9 @@
-"""What every rule file uses: the study, its paths, the digest of a rule's code."""
+"""The study, its paths, digests of code, and the functions of the other files."""
 
 import json
+import shlex
 import sys
+from pathlib import Path
 
 from selfcell.baselines import BASELINES
 from selfcell.config import from_mapping
@@ -19,17 +21,18 @@ except SelfcellError as error:
 CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.study}"
 STATE = "results/.state"
-LOGS = RESULTS + "/logs"
-BENCHMARKS = RESULTS + "/benchmarks"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
 REGISTRY = "resources/datasets.yaml"
 ONTOLOGY = "resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
-# Snakemake's own interpreter: a bare `python` is not found from a venv that is not activated.
-# Under conda deployment the environment's own comes first on the path.
-CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-PYTHON = "python" if CONDA else sys.executable
-RUN = PYTHON + " workflow/scripts"
-MIRRORS = " ".join(f"--mirror {mirror}" for mirror in CONFIG.mirrors)
+# Snakemake's own interpreter: python is not found from a venv that is not activated. Under conda
+# deployment the environment's own comes first on the path. A prefix is no part of what a job is,
+# so another place for the same environment re-runs nothing.
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# Where files come from is no part of what they are either: mirrors go through the environment.
+STUDY.export_mirrors()
 
 
 wildcard_constraints:
@@ -77,3 +80,46 @@ def run_files(kind):
         "scores": ["scores.parquet", "predictions.parquet"],
     }
     return made[kind] + about
+
+
+def corpora_json():
+    """All corpora of the study, as the scripts read them."""
+    specs = [STUDY.corpus_spec(name).model_dump(mode="json") for name in STUDY.corpora]
+    return json.dumps(specs, sort_keys=True)
+
+
+def gene_set_option(wildcards, input):
+    """`--gene-sets FILE` where the method names a collection."""
+    return f"--gene-sets {input.gene_sets}" if input.get("gene_sets") else ""
+
+
+def gene_set_file(wildcards):
+    """The collection that the method's parameters name; nothing for most methods."""
+    own = {entry.name: entry.path for entry in CONFIG.gene_sets if entry.path}
+    names = STUDY.gene_sets(wildcards.method)
+    return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
+
+
+def model_files(wildcards):
+    """The model to start from; nothing for the scratch arms."""
+    if wildcards.corpus == NONE:
+        return []
+    return multiext(f"{MODEL.format(**wildcards)}/", *run_files("model"))
+
+
+def model_option(wildcards):
+    """`--model FOLDER`; nothing for the scratch arms."""
+    return "" if wildcards.corpus == NONE else f"--model {MODEL.format(**wildcards)}"
+
+
+def fine_tune_job(wildcards):
+    """The fine-tuning job that wildcards name."""
+    return FineTune(
+        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def mapped_model(corpus):
+    """The model whose embedding is drawn: the corpus's first method and seed."""
+    first = next(model for model in STUDY.models() if model.corpus == corpus)
+    return MODEL.format(**first._asdict())

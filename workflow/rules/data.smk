@@ -1,19 +1,13 @@
 """From sources to stores: download, quality control, splits, vocabulary, store, leak audit."""
 
 
-def corpora_json():
-    """All corpora of the study, as the scripts read them."""
-    specs = [STUDY.corpus_spec(name).model_dump(mode="json") for name in STUDY.corpora]
-    return json.dumps(specs, sort_keys=True)
-
-
 rule download:
     output:
-        RESULTS + "/data/{dataset}/raw.h5ad",
+        f"{RESULTS}/data/{{dataset}}/raw.h5ad",
     log:
-        LOGS + "/download/{dataset}.log",
+        f"{LOGS}/download/{{dataset}}.log",
     benchmark:
-        BENCHMARKS + "/download/{dataset}.jsonl"
+        f"{BENCHMARKS}/download/{{dataset}}.jsonl"
     conda:
         ENV
     resources:
@@ -23,16 +17,16 @@ rule download:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         code=code("download"),
     shell:
-        "{RUN}/download.py --spec {params.spec:q} {MIRRORS} --out {output} 2> >(tee {log} >&2)"
+        "python3 workflow/scripts/download.py --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"
 
 
 rule reference:
     output:
-        RESULTS + "/reference/{reference}",
+        f"{RESULTS}/reference/{{reference}}",
     log:
-        LOGS + "/reference/{reference}.log",
+        f"{LOGS}/reference/{{reference}}.log",
     benchmark:
-        BENCHMARKS + "/reference/{reference}.jsonl"
+        f"{BENCHMARKS}/reference/{{reference}}.jsonl"
     wildcard_constraints:
         reference=r"[a-z0-9_]+\.(csv\.gz|gmt|json\.zst)",
     conda:
@@ -43,25 +37,26 @@ rule reference:
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
         current="" if CONFIG.former_symbols else "--current",
+        registry=REGISTRY,
         code=code("reference"),
     shell:
-        "{RUN}/reference.py --name {params.name} --registry {REGISTRY} {params.current}"
-        " {MIRRORS} --out {output} 2> >(tee {log} >&2)"
+        "python3 workflow/scripts/reference.py --name {params.name} --registry {params.registry} {params.current}"
+        " --out {output} 2> >(tee {log} >&2)"
 
 
 rule qc:
     input:
-        raw=RESULTS + "/data/{dataset}/raw.h5ad",
-        genes=RESULTS + "/reference/genes.csv.gz",
+        raw=f"{RESULTS}/data/{{dataset}}/raw.h5ad",
+        genes=f"{RESULTS}/reference/genes.csv.gz",
         ontology=ONTOLOGY,
     output:
-        cells=RESULTS + "/data/{dataset}/cells.h5ad",
-        table=RESULTS + "/data/{dataset}/qc.parquet",
-        summary=RESULTS + "/data/{dataset}/qc.json",
+        cells=f"{RESULTS}/data/{{dataset}}/cells.h5ad",
+        table=f"{RESULTS}/data/{{dataset}}/qc.parquet",
+        summary=f"{RESULTS}/data/{{dataset}}/qc.json",
     log:
-        LOGS + "/qc/{dataset}.log",
+        f"{LOGS}/qc/{{dataset}}.log",
     benchmark:
-        BENCHMARKS + "/qc/{dataset}.jsonl"
+        f"{BENCHMARKS}/qc/{{dataset}}.jsonl"
     conda:
         ENV
     resources:
@@ -72,21 +67,20 @@ rule qc:
         limits=CONFIG.quality.model_dump_json(),
         code=code("qc"),
     shell:
-        "{RUN}/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
+        "python3 workflow/scripts/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
         " --ontology {input.ontology} --limits {params.limits:q} --out-cells {output.cells}"
         " --out-table {output.table} --out-summary {output.summary} 2> >(tee {log} >&2)"
 
 
 rule split:
     input:
-        cells=lambda wildcards: RESULTS
-        + f"/data/{STUDY.targets[wildcards.target].dataset}/cells.h5ad",
+        cells=lambda wildcards: f"{RESULTS}/data/{STUDY.targets[wildcards.target].dataset}/cells.h5ad",
     output:
-        RESULTS + "/splits/{target}.json",
+        f"{RESULTS}/splits/{{target}}.json",
     log:
-        LOGS + "/split/{target}.log",
+        f"{LOGS}/split/{{target}}.log",
     benchmark:
-        BENCHMARKS + "/split/{target}.jsonl"
+        f"{BENCHMARKS}/split/{{target}}.jsonl"
     conda:
         ENV
     resources:
@@ -99,50 +93,50 @@ rule split:
         labels=CONFIG.labels.model_dump_json(),
         code=code("split"),
     shell:
-        "{RUN}/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
+        "python3 workflow/scripts/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
         " --out {output} 2> >(tee {log} >&2)"
 
 
 rule vocabulary:
     input:
-        cells=expand(RESULTS + "/data/{name}/cells.h5ad", name=STUDY.datasets),
+        cells=expand(f"{RESULTS}/data/{{name}}/cells.h5ad", name=STUDY.datasets),
         splits=splits(STUDY.targets),
-        tft=[RESULTS + "/reference/msigdb_tft.gmt"]
+        tft=[f"{RESULTS}/reference/msigdb_tft.gmt"]
         * CONFIG.vocabulary.transcription_factors,
     output:
-        genes=RESULTS + "/vocabulary.parquet",
-        alignment=RESULTS + "/alignment.parquet",
+        genes=f"{RESULTS}/vocabulary.parquet",
+        alignment=f"{RESULTS}/alignment.parquet",
     log:
-        LOGS + "/vocabulary.log",
+        f"{LOGS}/vocabulary.log",
     benchmark:
-        BENCHMARKS + "/vocabulary.jsonl"
+        f"{BENCHMARKS}/vocabulary.jsonl"
     conda:
         ENV
     resources:
         mem_mb=2500,
         runtime=15,
     params:
-        cells=named(RESULTS + "/data/{name}/cells.h5ad", STUDY.datasets, "name"),
+        cells=named(f"{RESULTS}/data/{{name}}/cells.h5ad", STUDY.datasets, "name"),
         tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
         corpora=corpora_json(),
         options=CONFIG.vocabulary.model_dump_json(),
         code=code("vocabulary"),
     shell:
-        "{RUN}/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
+        "python3 workflow/scripts/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
         " --corpora {params.corpora:q} --options {params.options:q} --out {output.genes}"
         " --out-alignment {output.alignment} 2> >(tee {log} >&2)"
 
 
 rule store:
     input:
-        cells=RESULTS + "/data/{dataset}/cells.h5ad",
-        vocabulary=RESULTS + "/vocabulary.parquet",
+        cells=f"{RESULTS}/data/{{dataset}}/cells.h5ad",
+        vocabulary=f"{RESULTS}/vocabulary.parquet",
     output:
-        directory(RESULTS + "/data/{dataset}/store"),
+        directory(f"{RESULTS}/data/{{dataset}}/store"),
     log:
-        LOGS + "/store/{dataset}.log",
+        f"{LOGS}/store/{{dataset}}.log",
     benchmark:
-        BENCHMARKS + "/store/{dataset}.jsonl"
+        f"{BENCHMARKS}/store/{{dataset}}.jsonl"
     conda:
         ENV
     resources:
@@ -151,7 +145,7 @@ rule store:
     params:
         code=code("store"),
     shell:
-        "{RUN}/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
+        "python3 workflow/scripts/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -159,23 +153,23 @@ rule audit:
     input:
         stores=stores(STUDY.datasets),
         splits=splits(STUDY.targets),
-        vocabulary=RESULTS + "/vocabulary.parquet",
+        vocabulary=f"{RESULTS}/vocabulary.parquet",
     output:
-        RESULTS + "/audit.json",
+        f"{RESULTS}/audit.json",
     log:
-        LOGS + "/audit.log",
+        f"{LOGS}/audit.log",
     benchmark:
-        BENCHMARKS + "/audit.jsonl"
+        f"{BENCHMARKS}/audit.jsonl"
     conda:
         ENV
     resources:
         mem_mb=1500,
         runtime=15,
     params:
-        stores=named(RESULTS + "/data/{name}/store", STUDY.datasets, "name"),
+        stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
         corpora=corpora_json(),
         code=code("audit"),
     shell:
-        "{RUN}/audit.py --stores {params.stores} --splits {input.splits}"
+        "python3 workflow/scripts/audit.py --stores {params.stores} --splits {input.splits}"
         " --vocabulary {input.vocabulary} --corpora {params.corpora:q} --out {output}"
         " 2> >(tee {log} >&2)"

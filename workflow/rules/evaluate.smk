@@ -1,32 +1,13 @@
 """Evaluation: frozen embeddings, fine-tuning, and the baselines."""
 
-FROZEN = RESULTS + "/runs/frozen/{corpus}/{method}/s{seed}"
-FINETUNE = RESULTS + "/runs/finetune/{target}/{corpus}/{method}/s{seed}"
-BASELINE = RESULTS + "/runs/baseline/{target}"
-
-
-def model_files(wildcards):
-    """The model to start from; nothing for the scratch arms."""
-    if wildcards.corpus == NONE:
-        return []
-    return multiext(MODEL.format(**wildcards) + "/", *run_files("model"))
-
-
-def model_option(wildcards):
-    """`--model FOLDER`; nothing for the scratch arms."""
-    return "" if wildcards.corpus == NONE else "--model " + MODEL.format(**wildcards)
-
-
-def fine_tune_job(wildcards):
-    """The fine-tuning job that wildcards name."""
-    return FineTune(
-        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )
+FROZEN = f"{RESULTS}/runs/frozen/{{corpus}}/{{method}}/s{{seed}}"
+FINETUNE = f"{RESULTS}/runs/finetune/{{target}}/{{corpus}}/{{method}}/s{{seed}}"
+BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
 
 rule frozen:
     input:
-        model=multiext(MODEL + "/", *run_files("model")),
+        model=multiext(f"{MODEL}/", *run_files("model")),
         stores=lambda wildcards: stores(
             sorted(
                 {STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)}
@@ -34,11 +15,11 @@ rule frozen:
         ),
         splits=lambda wildcards: splits(STUDY.targets_of(wildcards.corpus)),
     output:
-        multiext(FROZEN + "/", *run_files("scores")),
+        multiext(f"{FROZEN}/", *run_files("scores")),
     log:
-        LOGS + "/frozen/{corpus}.{method}.s{seed}.log",
+        f"{LOGS}/frozen/{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
-        BENCHMARKS + "/frozen/{corpus}.{method}.s{seed}.jsonl"
+        f"{BENCHMARKS}/frozen/{{corpus}}.{{method}}.s{{seed}}.jsonl"
     conda:
         ENV
     resources:
@@ -53,27 +34,27 @@ rule frozen:
             for t in STUDY.targets_of(wildcards.corpus)
         ],
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
-        model=MODEL,
+        model=lambda wildcards: MODEL.format(**wildcards),
         folder=FROZEN,
         code=code("frozen"),
     shell:
-        "{RUN}/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
+        "python3 workflow/scripts/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
         " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
 
 rule finetune:
     input:
-        audit=RESULTS + "/audit.json",
+        audit=f"{RESULTS}/audit.json",
         model=model_files,
         store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
         split=lambda wildcards: splits([wildcards.target]),
     output:
-        multiext(FINETUNE + "/", *run_files("scores")),
+        multiext(f"{FINETUNE}/", *run_files("scores")),
     log:
-        LOGS + "/finetune/{target}.{corpus}.{method}.s{seed}.log",
+        f"{LOGS}/finetune/{{target}}.{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
-        BENCHMARKS + "/finetune/{target}.{corpus}.{method}.s{seed}.jsonl"
+        f"{BENCHMARKS}/finetune/{{target}}.{{corpus}}.{{method}}.s{{seed}}.jsonl"
     conda:
         ENV
     resources:
@@ -85,22 +66,22 @@ rule finetune:
         folder=FINETUNE,
         code=code("finetune"),
     shell:
-        "{RUN}/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        "python3 workflow/scripts/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
 
 rule baseline:
     input:
-        audit=RESULTS + "/audit.json",
+        audit=f"{RESULTS}/audit.json",
         stores=stores(STUDY.datasets),
         splits=splits(STUDY.targets),
     output:
-        multiext(BASELINE + "/", *run_files("scores")),
+        multiext(f"{BASELINE}/", *run_files("scores")),
     log:
-        LOGS + "/baseline/{target}.log",
+        f"{LOGS}/baseline/{{target}}.log",
     benchmark:
-        BENCHMARKS + "/baseline/{target}.jsonl"
+        f"{BENCHMARKS}/baseline/{{target}}.jsonl"
     conda:
         ENV
     resources:
@@ -115,5 +96,5 @@ rule baseline:
         folder=BASELINE,
         code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     shell:
-        "{RUN}/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
+        "python3 workflow/scripts/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

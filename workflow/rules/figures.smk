@@ -1,13 +1,7 @@
 """Figures: each is drawn from one small table, and each table is made by one job."""
 
-FIGURE = RESULTS + "/figures/{figure}"
-FIGURE_FILES = expand(FIGURE + ".{kind}", figure=FIGURES, kind=["csv", "pdf", "png"])
-
-
-def mapped_model(corpus):
-    """The model whose embedding is drawn: the corpus's first method and seed."""
-    first = next(model for model in STUDY.models() if model.corpus == corpus)
-    return MODEL.format(**first._asdict())
+FIGURE = f"{RESULTS}/figures/{{figure}}"
+FIGURE_FILES = expand(f"{FIGURE}.{{kind}}", figure=FIGURES, kind=["csv", "pdf", "png"])
 
 
 # One map for each target and corpus, control corpora apart.
@@ -18,11 +12,11 @@ MAPS = [
     if not STUDY.corpora[corpus].shuffle_genes
 ]
 TABLE_INPUTS = {
-    "contrasts": [RESULTS + "/contrasts.parquet"],
-    "label_efficiency": [RESULTS + "/scores.parquet"],
-    "per_type": [RESULTS + "/scores.parquet", *splits(STUDY.targets)],
-    "embedding": [RESULTS + "/maps.parquet"],
-    "qc": expand(RESULTS + "/data/{name}/qc.parquet", name=STUDY.datasets),
+    "contrasts": [f"{RESULTS}/contrasts.parquet"],
+    "label_efficiency": [f"{RESULTS}/scores.parquet"],
+    "per_type": [f"{RESULTS}/scores.parquet", *splits(STUDY.targets)],
+    "embedding": [f"{RESULTS}/maps.parquet"],
+    "qc": expand(f"{RESULTS}/data/{{name}}/qc.parquet", name=STUDY.datasets),
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),
 }
 
@@ -33,11 +27,11 @@ rule project:
         stores=stores(sorted({target.dataset for _, target in MAPS})),
         splits=splits(sorted({target.name for _, target in MAPS})),
     output:
-        RESULTS + "/maps.parquet",
+        f"{RESULTS}/maps.parquet",
     log:
-        LOGS + "/project.log",
+        f"{LOGS}/project.log",
     benchmark:
-        BENCHMARKS + "/project.jsonl"
+        f"{BENCHMARKS}/project.jsonl"
     conda:
         ENV
     resources:
@@ -54,7 +48,7 @@ rule project:
         ],
         code=code("project"),
     shell:
-        "{RUN}/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
+        "python3 workflow/scripts/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -62,11 +56,11 @@ rule figure_table:
     input:
         lambda wildcards: TABLE_INPUTS[wildcards.figure],
     output:
-        FIGURE + ".csv",
+        f"{FIGURE}.csv",
     log:
-        LOGS + "/figure_table/{figure}.log",
+        f"{LOGS}/figure_table/{{figure}}.log",
     benchmark:
-        BENCHMARKS + "/figure_table/{figure}.jsonl"
+        f"{BENCHMARKS}/figure_table/{{figure}}.jsonl"
     conda:
         ENV
     resources:
@@ -75,7 +69,7 @@ rule figure_table:
     params:
         code=lambda wildcards: code("figure_table", FIGURES[wildcards.figure]),
     shell:
-        "{RUN}/figure_table.py --name {wildcards.figure} --out {output} {input}"
+        "python3 workflow/scripts/figure_table.py --name {wildcards.figure} --out {output} {input}"
         " 2> >(tee {log} >&2)"
 
 
@@ -85,19 +79,19 @@ for name in FIGURES:
         name:
             f"figure_{name}"
         input:
-            RESULTS + f"/figures/{name}.csv",
+            f"{RESULTS}/figures/{name}.csv",
         output:
-            pdf=RESULTS + f"/figures/{name}.pdf",
+            pdf=f"{RESULTS}/figures/{name}.pdf",
             png=report(
-                RESULTS + f"/figures/{name}.png",
+                f"{RESULTS}/figures/{name}.png",
                 caption=f"../report/{name}.rst",
                 category="Figures",
                 labels={"figure": name},
             ),
         log:
-            LOGS + f"/figure/{name}.log",
+            f"{LOGS}/figure/{name}.log",
         benchmark:
-            BENCHMARKS + f"/figure/{name}.jsonl"
+            f"{BENCHMARKS}/figure/{name}.jsonl"
         conda:
             ENV
         resources:
@@ -107,5 +101,5 @@ for name in FIGURES:
             name=name,
             code=code("figure", FIGURES[name]),
         shell:
-            "{RUN}/figure.py --name {params.name} --table {input} --pdf {output.pdf}"
+            "python3 workflow/scripts/figure.py --name {params.name} --table {input} --pdf {output.pdf}"
             " --png {output.png} 2> >(tee {log} >&2)"

@@ -15,14 +15,14 @@ rule collect:
             "{folder}/{file}", folder=RUN_FOLDERS, file=["scores.parquet", "card.json"]
         ),
     output:
-        scores=RESULTS + "/scores.parquet",
-        predictions=RESULTS + "/predictions.parquet",
-        costs=RESULTS + "/costs.parquet",
-        provenance=RESULTS + "/provenance.json",
+        scores=f"{RESULTS}/scores.parquet",
+        predictions=f"{RESULTS}/predictions.parquet",
+        costs=f"{RESULTS}/costs.parquet",
+        provenance=f"{RESULTS}/provenance.json",
     log:
-        LOGS + "/collect.log",
+        f"{LOGS}/collect.log",
     benchmark:
-        BENCHMARKS + "/collect.jsonl"
+        f"{BENCHMARKS}/collect.jsonl"
     conda:
         ENV
     resources:
@@ -34,24 +34,24 @@ rule collect:
         runs="\n".join(RUN_FOLDERS),
         code=code("collect"),
     shell:
-        "{RUN}/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
+        "python3 workflow/scripts/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
         " --provenance {output.provenance} 2> >(tee {log} >&2)"
 
 
 rule contrasts:
     input:
-        scores=RESULTS + "/scores.parquet",
-        predictions=RESULTS + "/predictions.parquet",
-        costs=RESULTS + "/costs.parquet",
+        scores=f"{RESULTS}/scores.parquet",
+        predictions=f"{RESULTS}/predictions.parquet",
+        costs=f"{RESULTS}/costs.parquet",
         splits=splits(STUDY.targets),
     output:
-        contrasts=RESULTS + "/contrasts.parquet",
-        verdicts=RESULTS + "/verdicts.parquet",
+        contrasts=f"{RESULTS}/contrasts.parquet",
+        verdicts=f"{RESULTS}/verdicts.parquet",
     log:
-        LOGS + "/contrasts.log",
+        f"{LOGS}/contrasts.log",
     benchmark:
-        BENCHMARKS + "/contrasts.jsonl"
+        f"{BENCHMARKS}/contrasts.jsonl"
     conda:
         ENV
     resources:
@@ -67,6 +67,6 @@ rule contrasts:
         ),
         code=code("contrasts"),
     shell:
-        "{RUN}/contrasts.py --scores {input.scores} --predictions {input.predictions}"
+        "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
         " --out {output.contrasts} --verdicts {output.verdicts} 2> >(tee {log} >&2)"

@@ -1,6 +1,6 @@
 """Tuning on the development set; only `snakemake tuned` runs it, with configs/tune.yaml."""
 
-GRID = RESULTS + "/tuning/{target}.{corpus}.{method}.s{seed}.csv"
+GRID = f"{RESULTS}/tuning/{{target}}.{{corpus}}.{{method}}.s{{seed}}.csv"
 
 
 rule tune:
@@ -11,9 +11,9 @@ rule tune:
     output:
         GRID,
     log:
-        LOGS + "/tune/{target}.{corpus}.{method}.s{seed}.log",
+        f"{LOGS}/tune/{{target}}.{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
-        BENCHMARKS + "/tune/{target}.{corpus}.{method}.s{seed}.jsonl"
+        f"{BENCHMARKS}/tune/{{target}}.{{corpus}}.{{method}}.s{{seed}}.jsonl"
     conda:
         ENV
     resources:
@@ -24,7 +24,7 @@ rule tune:
         model=model_option,
         code=code("tune"),
     shell:
-        "{RUN}/tune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        "python3 workflow/scripts/tune.py --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --threads {threads} --out {output} 2> >(tee {log} >&2)"
 
 
@@ -32,11 +32,11 @@ rule tuned:
     input:
         [GRID.format(**job._asdict()) for job in STUDY.fine_tunes()],
     output:
-        RESULTS + "/tuning.yaml",
+        f"{RESULTS}/tuning.yaml",
     log:
-        LOGS + "/tuned.log",
+        f"{LOGS}/tuned.log",
     benchmark:
-        BENCHMARKS + "/tuned.jsonl"
+        f"{BENCHMARKS}/tuned.jsonl"
     conda:
         ENV
     resources:
@@ -45,4 +45,4 @@ rule tuned:
     params:
         code=code("tuned"),
     shell:
-        "{RUN}/tuned.py {input} --out {output} 2> >(tee {log} >&2)"
+        "python3 workflow/scripts/tuned.py {input} --out {output} 2> >(tee {log} >&2)"

@@ -9,10 +9,10 @@ from selfcell import job
 
 
 def main(args: argparse.Namespace) -> None:
-    from selfcell.figures import module, read_table
+    from selfcell.figures import drawn, read_table
     from selfcell.figures.style import save
 
-    figure = module(args.name).draw(read_table(args.table))
+    figure = drawn(args.name, read_table(args.table))
     with job.atomic(args.pdf) as pdf, job.atomic(args.png) as png:
         save(figure, pdf, png)
 

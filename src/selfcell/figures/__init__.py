@@ -39,11 +39,19 @@ def module(name: str) -> FigureModule:
     return cast(FigureModule, importlib.import_module(FIGURES[name]))
 
 
+def drawn(name: str, frame: pd.DataFrame) -> Figure:
+    """A figure from its input table; of an empty table one that says so, since a study in which
+    no run learned has results all the same."""
+    from selfcell.figures.style import nothing
+
+    return (
+        nothing("no run to draw: see the score table") if frame.empty else module(name).draw(frame)
+    )
+
+
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:
     """Write an input table as csv: six significant digits, so that a rounding of the last bit
-    on another machine does not change the file. Raises DataError if the table is empty."""
-    if frame.empty:
-        raise DataError(f"the table of figure {Path(path).stem} is empty", "a row at least")
+    on another machine does not change the file."""
     frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 

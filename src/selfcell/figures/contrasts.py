@@ -73,6 +73,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         if bottom:
             panels = parts[1].subplots(1, len(places), sharey=True, squeeze=False)[0]
             _draw_secondary(panels, secondary, places, names)
+            _legend(figure, frame)
     return figure
 
 
@@ -144,13 +145,18 @@ def _draw_secondary(
         style.title(axes, index + 1, style.target_name(target), f"from {style.corpus_name(corpus)}")
         axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
     panels[len(panels) // 2].set_xlabel("difference in macro-F1")
+
+
+def _legend(figure: Figure, frame: pd.DataFrame) -> None:
+    """The mark of each verdict that the figure shows."""
     from matplotlib.lines import Line2D
 
-    used = [verdict for verdict in MARKS if (rows.verdict == verdict).any()]
+    drawn = frame[frame.difference.notna()]
+    used = [verdict for verdict in MARKS if (drawn.verdict == verdict).any()]
     handles = [
         Line2D([], [], color=MARKS[v][1], marker=MARKS[v][0], linestyle="", label=v) for v in used
     ]
-    panels[0].figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
 
 
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:

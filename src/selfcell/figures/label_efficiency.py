@@ -60,6 +60,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """Panels with a line per arm; of many pretexts the best is named, the others are grey."""
     require(frame, COLUMNS, "label_efficiency")
     frame = frame[frame["mean"].notna()]
+    if frame.empty:
+        return style.nothing("no run learned")
     panels = [
         (target, corpus, own)
         for target in style.in_order(frame.target)
@@ -90,7 +92,7 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
     regimes = [regime for regime in REGIMES if regime in set(own.regime)]
     place = {regime: position for position, regime in enumerate(regimes)}
     frozen = own[(own.init == "pretrained") & (own["mode"] == "frozen")]
-    is_control = frozen.arm_corpus.map(style.is_control)
+    is_control = frozen.arm_corpus.map(style.is_control).astype(bool)
     pretexts, control = frozen[~is_control], frozen[is_control & (frozen.method == "random_mask")]
     named = _best_other(pretexts)
     for method in sorted(set(pretexts.method) - {*named, "random_mask"}):

@@ -34,14 +34,16 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 
 
 def summary(cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """At most `CELLS` cells a data set; `n_cells` and `n_kept` count all of them."""
+    """At most `CELLS` cells a data set, dropped ones first; `n_cells` and `n_kept` count all."""
     from selfcell.rng import generator
 
     found = []
     for name, own in sorted(cells.items()):
         kept = own.reason.fillna("") == ""
         rng = generator("qc figure", name)
-        rows = np.sort(rng.permutation(len(own))[:CELLS])
+        drawn = rng.permutation(len(own))
+        # Dropped cells are few and are what the reader looks for: the sample takes them first.
+        rows = np.sort(drawn[np.argsort(kept.to_numpy()[drawn], kind="stable")][:CELLS])
         sample = own.assign(dataset=name, kept=kept, n_cells=len(own), n_kept=int(kept.sum()))
         found.append(sample.iloc[rows][list(COLUMNS)])
     if not found:
@@ -102,6 +104,11 @@ def _panel(axes: Axes, frame: pd.DataFrame, column: str, names: Sequence[str]) -
     axes.tick_params(axis="y", length=0)
 
 
+def _short(value: float, _: int) -> str:
+    """A count as 500, 2k or 20k."""
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+
+
 def _plain_log_ticks(axes: Axes) -> None:
     """Ticks at 1, 2 and 5 times powers of ten, as plain numbers, no more than fit."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -109,5 +116,5 @@ def _plain_log_ticks(axes: Axes) -> None:
     low, high = axes.get_xlim()
     subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -136,6 +136,14 @@ def new(height_mm: float, width_mm: float = WIDTH_MM) -> Figure:
     return figure
 
 
+def nothing(text: str) -> Figure:
+    """A figure that holds a sentence in place of what there is none of."""
+    with styled():
+        figure = new(20.0)
+        figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def grid(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     """`n` axes in rows of `columns`; the places left over stay empty."""
     rows = -(-n // columns)
