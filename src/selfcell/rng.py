@@ -1,33 +1,22 @@
 """Every random number of the study, drawn from an explicit key and never from a global state.
 
-Two kinds of draw. `generator` gives an ordinary NumPy generator for the few draws a job makes
-once (splits, permutations). `Noise` is counter-based: each value is a pure function of (seed,
-step, cell, stream, position), so a mask does not depend on batch composition, on the rank that
-holds the cell, on the device, or on whether the run was interrupted.
+The few draws a job makes once (splits, permutations) come from `keys.generator`. `Noise` is
+counter-based: each value is a pure function of (seed, step, cell, stream, position), so a mask
+does not depend on batch composition, on the rank that holds the cell, on the device, or on
+whether the run was interrupted.
 
 Shape suffixes: B cells, N values a cell.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-
-def derive(*key: object) -> int:
-    """Hash a key of numbers and strings to a seed in [0, 2**63)."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def generator(*key: object) -> np.random.Generator:
-    """NumPy generator that depends on the key alone."""
-    return np.random.default_rng(derive(*key))
+from selfcell.keys import derive
 
 
 def torch_generator(*key: object) -> torch.Generator:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from selfcell.baselines.base import BaselineInputs
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.tasks.score import Truth
 from tests.tasks.blobs import SIZES, split
 

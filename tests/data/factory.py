@@ -14,7 +14,7 @@ from scipy import sparse
 from selfcell.data.specs import CorpusSpec, LabelSpec, SplitSpec
 from selfcell.data.splits import make_split
 from selfcell.data.store import Store, write_store
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 TYPES = ("alpha", "beta", "delta")
 FEW = LabelSpec(min_test=5, draws=3)

@@ -10,7 +10,7 @@ from selfcell.data.specs import CorpusSpec
 from selfcell.data.splits import content_hash, side_ids
 from selfcell.data.vocabulary import training_cells
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 from tests.data.factory import corpus_of, make_cells, make_store, split_of
 
 BASES = "ACGT"

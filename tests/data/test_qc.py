@@ -17,7 +17,7 @@ from selfcell.data.qc import WHOLE_GENOME, Limits, qc
 from selfcell.data.readers import read_h5ad, write_h5ad
 from selfcell.data.registry import DatasetSpec, parse
 from selfcell.errors import ConfigError, DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 N, G = 8, WHOLE_GENOME
 SPEC = DatasetSpec.own("mine", "x.h5ad", label="type", donor="who", ontology="mine")

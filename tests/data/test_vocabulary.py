@@ -21,7 +21,7 @@ from selfcell.data.vocabulary import (
     write_vocabulary,
 )
 from selfcell.errors import DataError, StoreError
-from selfcell.rng import generator
+from selfcell.keys import generator
 from tests.data.factory import corpus_of, gene_ids, make_cells, split_of
 
 GENES = range(200)

@@ -22,8 +22,8 @@ from anndata import AnnData
 from scipy import sparse
 
 from selfcell.data.registry import DatasetSpec
-from selfcell.rng import generator
-from tests.e2e.project import SMOKE, Project, environment
+from selfcell.keys import generator
+from tests.e2e.project import BIN, SMOKE, Project, environment
 from tests.tree import REPO
 
 pytestmark = pytest.mark.slow
@@ -281,7 +281,7 @@ def test_no_rule_takes_a_full_disk_for_a_result(
     before = {path: path.read_bytes() for path in root.rglob("results/**/*") if path.is_file()}
     assert len(commands) > 15
     for rule, command in commands.items():
-        done = run(["bash", "-c", command], root, limit=256)
+        done = run(["bash", "-c", f"PATH={BIN}:$PATH; {command}"], root, limit=256)
         assert done.returncode == 2, f"{rule}: {done.stderr}"
         refused(done, "File too large", "remedy: raise the limit on file sizes")
         after = {path: path.read_bytes() for path in root.rglob("results/**/*") if path.is_file()}

@@ -14,7 +14,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from selfcell.figures import FIGURES
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.stats import table
 from tests.e2e.project import Project
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from selfcell.keys import generator
 from selfcell.losses.barlow import barlow_twins
 from selfcell.losses.cosine import cosine_distance
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
 from selfcell.losses.ntxent import ntxent
 from selfcell.losses.vicreg import vicreg
-from selfcell.rng import generator
 from tests.reference import losses as reference
 
 RNG = generator("test losses")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from selfcell.keys import generator
 from selfcell.masks.permute import permute_programmes
-from selfcell.rng import generator
 
 RNG = generator("test permute")
 MEMBER = RNG.random((60, 200)) < RNG.uniform(0.02, 0.3, (60, 1)) * RNG.uniform(0, 1, 200)

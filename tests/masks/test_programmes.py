@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from selfcell.errors import ConfigError
+from selfcell.keys import generator
 from selfcell.masks.programmes import CHUNK, CHUNKS, Programmes, pack, popcount, select, unpack
-from selfcell.rng import Noise, generator
+from selfcell.rng import Noise
 from tests.reference import masks as reference
 
 RNG = generator("test programmes")

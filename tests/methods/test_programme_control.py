@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from selfcell.data.synth import Synthetic, synthesise
+from selfcell.keys import generator
 from selfcell.methods.base import Batch, Method
-from selfcell.rng import Noise, generator
+from selfcell.rng import Noise
 from selfcell.train.optim import optimiser
 from tests.methods.factory import context, make
 

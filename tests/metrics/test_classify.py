@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from selfcell.keys import generator
 from selfcell.metrics import classify
-from selfcell.rng import generator
 
 TRUE = np.array([0, 0, 0, 0, 1, 1, 2, 2])
 PREDICTED = np.array([0, 0, 0, 1, 1, 0, 3, 1])

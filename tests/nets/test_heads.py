@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from selfcell.keys import generator
 from selfcell.nets.heads import BatchNorm, Head, standardise
-from selfcell.rng import generator, torch_generator
+from selfcell.rng import torch_generator
 from tests.reference.losses import gradient
 from tests.reference.masks import standardise as reference
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.stats.predictions import COSTS, PREDICTIONS, Truth
 from selfcell.stats.table import COLUMNS
 

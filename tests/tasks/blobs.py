@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 SIZES = (40, 25, 12, 5)
 CLASSES = ["alpha", "beta", "delta", "rare"]

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.tasks import logistic
 from tests.tasks.blobs import cells
 

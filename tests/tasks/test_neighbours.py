@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.tasks import neighbours
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.tasks.readouts import READOUTS, Neighbours, Probe, Prototype, usable
 from tests.tasks.blobs import cells
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from selfcell.errors import ConfigError
+from selfcell.keys import generator
 from selfcell.methods.base import Descent
-from selfcell.rng import generator, torch_generator
+from selfcell.rng import torch_generator
 from selfcell.train.checkpoint import StateFile
 from selfcell.train.optim import BIAS_RATE, LARS, optimiser
 

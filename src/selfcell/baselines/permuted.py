@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from selfcell.baselines.base import NONE, BaselineInputs, Direct, Prediction
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 
 def arms(inputs: BaselineInputs) -> Iterator[Direct]:

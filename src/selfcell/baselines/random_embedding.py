@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from selfcell.baselines.base import NONE, BaselineInputs, Embedded
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 
 def arms(inputs: BaselineInputs) -> Iterator[Embedded]:

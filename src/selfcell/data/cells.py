@@ -14,7 +14,7 @@ from scipy import sparse
 
 from selfcell.data.store import Store
 from selfcell.errors import DataError, StoreError
-from selfcell.rng import derive
+from selfcell.keys import derive
 
 SCALE = 1e4
 

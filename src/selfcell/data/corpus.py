@@ -21,8 +21,8 @@ from selfcell.data.specs import CorpusSource, CorpusSpec
 from selfcell.data.splits import matches, side_ids
 from selfcell.data.store import Store
 from selfcell.errors import DataError
+from selfcell.keys import derive, generator
 from selfcell.provenance import short_hash
-from selfcell.rng import derive, generator
 
 CHUNK = 4096
 Splits = Mapping[str, Mapping[str, Any]]

@@ -18,7 +18,7 @@ from selfcell.data.splits import COLUMNS, UNKNOWN, content_hash, side_ids
 from selfcell.data.store import Store
 from selfcell.data.vocabulary import training_cells
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 LEAST_COUNTS = 200  # cells with fewer counts over the shared genes may be equal by chance
 EXAMPLES = 3

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from selfcell.data.cells import Source, log_normalise
 from selfcell.errors import ConfigError, DataError
+from selfcell.keys import generator
 from selfcell.methods.base import Batch
-from selfcell.rng import Noise, generator
+from selfcell.rng import Noise
 
 REPEAT = 0x5851F42D4C957F2D  # any odd number: multiples of it differ in all their bits
 SIXTY_THREE_BITS = (1 << 63) - 1

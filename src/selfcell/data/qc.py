@@ -17,6 +17,7 @@ from selfcell.data import contract, genes
 from selfcell.data.genes import GeneTable
 from selfcell.data.registry import DatasetSpec, Frozen
 from selfcell.errors import DataError
+from selfcell.keys import derive
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,8 +185,6 @@ def _draw(frame: pd.DataFrame, n: int) -> None:
     passed = frame.index[frame["reason"] == ""]
     if not n or len(passed) <= n:
         return
-    from selfcell.rng import derive  # with torch, which few data sets need here
-
     ranks = [derive("max_cells", cell) for cell in frame.loc[passed, "cell"]]
     frame.loc[passed[np.argsort(ranks)[n:]], "reason"] = "not_drawn"
 

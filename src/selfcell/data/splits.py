@@ -15,8 +15,8 @@ import pandas as pd
 
 from selfcell.data.specs import LabelSpec, SplitSpec
 from selfcell.errors import DataError, StoreError
+from selfcell.keys import generator
 from selfcell.provenance import short_hash
-from selfcell.rng import generator
 
 COLUMNS = ("donor", "batch", "condition")
 UNKNOWN = ("", "unknown")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 
 @dataclass(frozen=True, eq=False)

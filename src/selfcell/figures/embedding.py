@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
+from selfcell.keys import generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,8 +65,6 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 
 def summary(cells: pd.DataFrame) -> pd.DataFrame:
     """The needed columns of a fixed sample of each map's cells."""
-    from selfcell.rng import generator
-
     require(cells, COLUMNS, "embedding")
     kept = []
     for key, own in cells.groupby(["target", "corpus", "method"], sort=True):
@@ -126,8 +125,6 @@ def _colours(values: pd.Series, palette: Sequence[str]) -> dict[str, str]:
 
 
 def _scatter(axes: Axes, own: pd.DataFrame, column: str, colours: Mapping[str, str]) -> None:
-    from selfcell.rng import generator
-
     # drawn in random order: no group hides another because it came last
     order = generator("order of points", len(own)).permutation(len(own))
     axes.scatter(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
+from selfcell.keys import generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +36,6 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 
 def summary(cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """At most `CELLS` cells a data set, dropped ones first; `n_cells` and `n_kept` count all."""
-    from selfcell.rng import generator
-
     found = []
     for name, own in sorted(cells.items()):
         kept = own.reason.fillna("") == ""

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from selfcell.keys import generator
 from selfcell.masks.permute import permute_programmes
 from selfcell.methods.base import Context, Method
 from selfcell.methods.gene_programme import GeneProgramme, covered
 from selfcell.methods.params import param
-from selfcell.rng import generator
 
 
 @dataclass(frozen=True)

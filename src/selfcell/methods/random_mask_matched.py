@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from selfcell.keys import derive
 from selfcell.masks.random import rated_mask
 from selfcell.methods.base import Batch, Context, Method
 from selfcell.methods.gene_programme import DrawParams, GeneProgramme, covered
 from selfcell.methods.masked import Masked
 from selfcell.methods.params import param
-from selfcell.rng import Noise, derive
+from selfcell.rng import Noise
 
 SIMULATED = 4096
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 from selfcell.stats.bootstrap import macro_f1, resample
 from selfcell.stats.predictions import Truth
 

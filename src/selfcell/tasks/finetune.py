@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfcell.errors import DivergenceError
+from selfcell.keys import derive, generator
 from selfcell.methods.base import Batch
 from selfcell.nets.mlp import MLP
-from selfcell.rng import derive, generator, torch_generator
+from selfcell.rng import torch_generator
 from selfcell.tasks.model import CHUNK
 from selfcell.train.loop import Batches, Plan, fit
 

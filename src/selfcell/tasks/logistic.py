@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from selfcell.errors import DataError
-from selfcell.rng import generator
+from selfcell.keys import generator
 
 GRID = (1.0, 10.0, 100.0, 1000.0)
 """Inverse penalties tried by cross-validation; features have mean squared norm 1."""

@@ -15,9 +15,9 @@ import numpy as np
 from selfcell.data.corpus import Corpus
 from selfcell.data.loader import Loader
 from selfcell.errors import DivergenceError
+from selfcell.keys import derive
 from selfcell.methods import METHODS, parameters
 from selfcell.methods.base import Batch, Context, Health, Method
-from selfcell.rng import derive
 from selfcell.specs import PretrainSpec
 from selfcell.train.checkpoint import StateFile
 from selfcell.train.loop import Plan, fit
