@@ -96,3 +96,52 @@ def test_unknown_registry_names_are_refused(data):
     data["datasets"].append({"name": "pbmc4k"})
     with pytest.raises(ConfigError, match="pbmc3k"):
         Study(from_mapping(data))
+
+
+def test_published_reaches_methods_networks_and_scratch(data):
+    data["protocol"] = "published"
+    study = Study(from_mapping(data))
+    spec = json.loads(study.pretrain_spec("kang_ctrl", "random_mask", 0))
+    assert spec["protocol"] == "published"
+    assert spec["params"]["output"] == "sigmoid"
+    assert json.loads(study.pretrain_spec("kang_ctrl", "light_mask", 0))["params"]["rate"] == 0.1
+    assert spec["network"]["activation"] == "selu"  # trained with one, read with the other
+    assert json.loads(study.frozen_spec("kang_ctrl", "random_mask", 0))["network"] == {
+        **spec["network"], "activation": "relu", "dropout": 0.0,
+    }  # fmt: skip
+    tuned = json.loads(study.finetune_spec(FineTune("pbmc3k", "kang_ctrl", "random_mask", 0)))
+    scratch = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0)))
+    assert tuned["network"] == {**scratch["network"], "dropout": 0.0}
+    assert scratch["network"]["activation"] == "relu"
+
+
+def test_deviations_come_one_at_a_time(data):
+    plain = Study(from_mapping(data))
+    data["deviations"] = ["kang_ctrl"]
+    study = Study(from_mapping(data))
+    new = {model.method for model in study.models()} - {model.method for model in plain.models()}
+    assert new == {"random_mask-sigmoid", "random_mask-average_all", "random_mask-rescale"}
+    frozen = {model.method for model in study.evaluated()}
+    assert frozen - {model.method for model in study.models()} == {"random_mask-relu"}
+    assert study.weights("random_mask-relu") == "random_mask"
+    tuned = {job.method for job in study.fine_tunes() if job.target == "pbmc3k"}
+    assert tuned >= {"random_mask-relu", "random_mask-no_dropout"}
+    base, other = (
+        json.loads(study.pretrain_spec("kang_ctrl", name, 0))
+        for name in ("random_mask", "random_mask-sigmoid")
+    )
+    assert other["protocol"] == "published"  # so that no contrast takes it for a method
+    changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
+    assert changed == {"output"}
+    assert plain.pretrain_spec("kang_ctrl", "random_mask", 0) == json.dumps(
+        base, separators=(",", ":")
+    )
+
+
+def test_deviations_of_a_published_study_are_refused(data):
+    data |= {"protocol": "published", "deviations": ["kang_ctrl"]}
+    with pytest.raises(ConfigError, match="one at a time"):
+        from_mapping(data)
+    data |= {"protocol": "intended", "deviations": ["kang"]}
+    with pytest.raises(ConfigError, match="did you mean 'kang_ctrl'"):
+        from_mapping(data)

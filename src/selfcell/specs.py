@@ -86,6 +86,8 @@ class FrozenSpec(Job):
     corpus: Name
     method: Name
     seed: int
+    network: Network
+    """What the weights are put into."""
     readouts: list[Readout]
 
 

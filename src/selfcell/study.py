@@ -13,16 +13,18 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from selfcell.config import REGISTRY, Config, Corpus, Method, Target
+from selfcell.config import REGISTRY, Config
 from selfcell.data.registry import Registry
 from selfcell.data.specs import CorpusSpec
+from selfcell.entries import Corpus, Method, Target, deviating
 from selfcell.errors import ConfigError
-from selfcell.methods import METHODS, parameters
+from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
 from selfcell.specs import (
     BaselineSpec,
     FineTuneSpec,
     FrozenSpec,
+    Network,
     PretrainSpec,
     Training,
     TunedRegime,
@@ -62,7 +64,9 @@ class Study:
         self.registry = Registry.load(registry)
         self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
-        self.methods: Mapping[str, Method] = {entry.name: entry for entry in config.methods}
+        self.methods = {entry.name: entry for entry in config.methods}
+        self.deviations = deviating(self.methods) if config.deviations else {}
+        self.methods |= {name: entry.method for name, entry in self.deviations.items()}
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
         own_sets = [entry.name for entry in config.gene_sets]
         for method in config.methods:
@@ -74,12 +78,38 @@ class Study:
 
     def models(self) -> list[Model]:
         """Every pre-training run, corpora first."""
+        return [model for model in self.evaluated() if self.weights(model.method) == model.method]
+
+    def evaluated(self) -> list[Model]:
+        """Every pre-trained network that is evaluated frozen, corpora first."""
         return [
             Model(corpus.name, method, seed)
             for corpus in self.config.corpora
             if self.targets_of(corpus.name)
-            for method in (corpus.methods or list(self.methods))
+            for method in self._methods_on(corpus)
             for seed in self.config.pretraining.seeds
+        ]
+
+    def weights(self, method: str) -> str:
+        """The method whose pre-training gives a method's weights: itself, but for a deviation
+        that concerns only the network they are put into."""
+        entry = self.deviations.get(method)
+        return method if entry is None or entry.deviation.params else entry.method.task
+
+    def _methods_on(self, corpus: Corpus) -> list[str]:
+        own = corpus.methods or [entry.name for entry in self.config.methods]
+        return [*own, *self._deviations_on(corpus.name, own)]
+
+    def _deviations_on(self, corpus: str, methods: list[str], tuned: bool = False) -> list[str]:
+        """Deviations from some methods that are evaluated frozen, or else fine-tuned: those of
+        the network that is put to use alone."""
+        if corpus not in self.config.deviations:
+            return []
+        return [
+            name
+            for name, (method, entry) in self.deviations.items()
+            if method.task in methods
+            and (entry.network if tuned else entry.params or "activation" in entry.network)
         ]
 
     def targets_of(self, corpus: str) -> list[str]:
@@ -97,7 +127,8 @@ class Study:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
                 on = self.corpora[corpus].methods
-                arms += [(corpus, arm) for arm in tuning.methods if on is None or arm in on]
+                own = [arm for arm in tuning.methods if on is None or arm in on]
+                arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
             for corpus, arm in arms:
                 for seed in self.config.pretraining.seeds:
                     jobs.append(FineTune(target.name, corpus, arm, seed))
@@ -139,7 +170,7 @@ class Study:
         """All that a pre-training run depends on beside its data and its code."""
         entry = self.methods[method]
         return PretrainSpec(
-            **self._study,
+            **self._study(method),
             corpus=self.corpus_spec(corpus),
             method=method,
             task=entry.task,
@@ -153,7 +184,12 @@ class Study:
         """Readouts of a frozen model on its targets."""
         readouts = self.config.frozen.readouts
         return FrozenSpec(
-            **self._study, corpus=corpus, method=method, seed=seed, readouts=readouts
+            **self._study(method),
+            corpus=corpus,
+            method=method,
+            seed=seed,
+            network=self._network(method),
+            readouts=readouts,
         ).to_json()
 
     def finetune_spec(self, job: FineTune) -> str:
@@ -184,20 +220,20 @@ class Study:
     def _finetune(self, job: FineTune, regimes: list[TunedRegime]) -> FineTuneSpec:
         tuning, training = self.config.fine_tuning, self.config.pretraining
         return FineTuneSpec(
-            **self._study,
+            **self._study(),
             **job._asdict(),
             regimes=regimes,
             batch=tuning.batch,
             weight_decay=tuning.weight_decay,
             clip=training.clip,
             precision=training.precision,
-            network=self.config.network,
+            network=self._network(job.method),
         )
 
     def baseline_spec(self, target: str) -> str:
         """Baselines of a target."""
         return BaselineSpec(
-            **self._study,
+            **self._study(),
             target=target,
             corpora=[self.corpus_spec(name) for name in self.targets[target].corpora],
             baselines=self.config.baselines,
@@ -206,9 +242,27 @@ class Study:
             seeds=self.config.pretraining.seeds,
         ).to_json()
 
-    @property
-    def _study(self) -> dict[str, Any]:
-        return {"study": self.config.study, "protocol": self.config.protocol}
+    def _study(self, method: str = "") -> dict[str, Any]:
+        """What every slice begins with. A deviation is a run of the published protocol, so that
+        no contrast takes it for a method of the study."""
+        protocol = "published" if method in self.deviations else self.config.protocol
+        return {"study": self.config.study, "protocol": protocol}
+
+    def _network(self, method: str) -> Network:
+        """The network that a method's weights are put into, or that is trained from scratch."""
+        if method in (SCRATCH, SCRATCH_LONG):
+            changed = published.SCRATCH if self.config.protocol == "published" else {}
+        else:
+            changed = self._published(method)[1]
+        return self.config.network.model_copy(update=changed)
+
+    def _published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Hyper-parameters and network settings of the released code, where they apply."""
+        task = self.methods[method].task
+        if method in self.deviations:
+            deviation = self.deviations[method].deviation
+            return dict(deviation.params), dict(deviation.network)
+        return published.settings(task) if self.config.protocol == "published" else ({}, {})
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
@@ -226,5 +280,6 @@ class Study:
     def _params(self, entry: Method) -> dict[str, Any]:
         import dataclasses
 
-        params = parameters(entry.task, entry.params, f"methods.{entry.name}")
+        values = self._published(entry.name)[0] | entry.params
+        params = parameters(entry.task, values, f"methods.{entry.name}")
         return dataclasses.asdict(params)

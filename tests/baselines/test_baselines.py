@@ -109,6 +109,20 @@ def test_embedding_of_a_cell_does_not_depend_on_other_test_cells(name: str) -> N
         assert np.array_equal(arm.pool_PD, other.pool_PD)
 
 
+def test_a_refitted_pca_is_no_arm_of_the_study() -> None:
+    """Its test cells lie in a space of their own, so that removing some moves the others."""
+    full = inputs(gap=2.0)
+    (arm,) = import_module(BASELINES["pca_refitted"]).arms(full)
+    assert arm.protocol == "published"
+    own = pca.fit(full.pool_PG, full.width)
+    assert np.allclose(arm.pool_PD, own.embed(full.pool_PG)[:, : arm.pool_PD.shape[1]])
+    assert not np.allclose(arm.test_ND, own.embed(full.test_NG)[:, : arm.test_ND.shape[1]])
+    rows = run_baselines(["pca", "pca_refitted"], full, ["probe"])[0]
+    assert set(rows[rows.method == "pca_refitted"].protocol) == {"published"}
+    own_rows = rows[(rows.method == "pca") & (rows.readout == "probe")]
+    assert set(own_rows.protocol) == {"intended"}
+
+
 def test_pca_against_a_full_decomposition() -> None:
     x_NG = expression("any")
     ours = pca.fit(x_NG, 8).embed(x_NG)

@@ -118,7 +118,7 @@ def test_gate_tells_a_trained_encoder_from_an_untrained_one(name: str) -> None:
     method = make(name, known, p=1.0, input_dropout=0.5, **descent)
     watched = batch(known, range(256), cells=cells)
     before = method.eval().health(watched)
-    health = train(method.train(), known, 50, cells=cells).health(watched)
+    health = train(method.train(), known, 100, cells=cells).health(watched)
     assert before.kind == "retrieval"
     assert before.threshold == 10.0
     assert before.status == "not_learned"

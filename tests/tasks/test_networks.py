@@ -183,15 +183,34 @@ def test_frozen_rows_keep_the_contract(study):
     root, store, split, _, _ = study
     spec = FrozenSpec(
         study="t", protocol="intended", corpus="all", method="mae", seed=0,
-        readouts=["probe", "prototype", "knn1"],
+        network=NETWORK, readouts=["probe", "prototype", "knn1"],
     )  # fmt: skip
     scores, predictions = annotate.frozen(
         spec, model.load(root / "m"), annotate.Data.read(store, split), "hash"
     )
     table.validate(scores)
     f1 = scores[scores.metric == "macro_f1"]
-    assert len(f1) == len(split["draws"]) * 3 * 3
+    own = f1[f1.protocol == "intended"]
+    assert len(own) == len(split["draws"]) * 3 * 3
+    assert set(f1[f1.protocol == "published"].readout) == {"knn5_drop"}
+    assert "3" not in set(f1[f1.readout == "knn5_drop"].regime)
     assert len(predictions) == len(f1)
+
+
+def test_weights_are_put_into_the_network_that_the_spec_names(study):
+    root, store, split, _, _ = study
+    data = annotate.Data.read(store, split)
+
+    def probe(activation):
+        spec = FrozenSpec(
+            study="t", protocol="intended", corpus="all", method="mae", seed=0,
+            network=NETWORK.model_copy(update={"activation": activation}), readouts=["probe"],
+        )  # fmt: skip
+        return annotate.frozen(spec, model.load(root / "m"), data, "hash")[0].value
+
+    assert not probe("selu").equals(probe("relu"))
+    into = model.load(root / "m").put_into(NETWORK.model_copy(update={"dropout": 0.0}))
+    assert (into.dropout, into.activation) == (0.0, "selu")
 
 
 def test_fine_tuning_scores_draws_and_repeats_exactly(study):
@@ -202,9 +221,11 @@ def test_fine_tuning_scores_draws_and_repeats_exactly(study):
     spec = finetune_spec([FEW, ALL])
     scores, _ = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
     table.validate(scores)
-    f1 = scores[scores.metric == "macro_f1"]
+    f1 = scores[(scores.metric == "macro_f1") & (scores.readout == "head")]
     assert f1.groupby("regime").size().to_dict() == {"3": 2, "all": 1}
     assert f1[f1.regime == "all"].value.item() > 0.8  # three types with genes of their own
+    code = scores[(scores.metric == "macro_f1") & (scores.readout == "knn5_drop")]
+    assert code.protocol.tolist() == ["published"]  # regime "all" alone has labels enough
     assert all(torch.equal(before[k], v) for k, v in trained.encoder.state_dict().items())
     again, _ = annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
     pd.testing.assert_frame_equal(scores, again)

@@ -89,6 +89,19 @@ def test_the_nearest_cell_votes() -> None:
     assert np.array_equal(readout.predict(train_ND)[0], y_N)
 
 
+def test_the_released_code_asks_neighbours_two_to_six() -> None:
+    train = np.arange(7.0)[:, None]
+    y_N = np.array([0, 1, 1, 0, 0, 1, 1])
+    kept, dropped = READOUTS["knn5"](), READOUTS["knn5_drop"]()
+    for readout in (kept, dropped):
+        readout.fit(train, y_N, 2)
+    query = np.array([[-0.5]])
+    assert kept.predict(query)[0].tolist() == [0]  # cells 0 to 4 vote 0 1 1 0 0
+    assert dropped.predict(query)[0].tolist() == [1]  # cells 1 to 5 vote 1 1 0 0 1
+    dropped.fit(train[:1], y_N[:1], 2)
+    assert dropped.predict(query)[0].tolist() == [0]  # a lone cell is not dropped
+
+
 def test_five_neighbours_wait_for_ten_labels() -> None:
     assert usable(["probe", "knn5"], "3") == ["probe"]
     assert usable(["probe", "knn5"], "10") == ["probe", "knn5"]

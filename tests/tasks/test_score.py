@@ -41,8 +41,13 @@ def test_every_regime_draw_and_readout_has_its_rows(
     frames: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     scores, predictions = frames
-    runs = {(r, d, name) for r in ("3", "10", "all") for d in (0, 1) for name in READOUTS}
-    runs -= {("3", d, "knn5") for d in (0, 1)}
+    runs = {
+        (r, d, name)
+        for r in ("3", "10", "all")
+        for d in (0, 1)
+        for name in [*READOUTS, "knn5_drop"]
+    }
+    runs -= {("3", d, name) for d in (0, 1) for name in ("knn5", "knn5_drop")}
     found = set(zip(predictions.regime, predictions.draw, predictions.readout, strict=True))
     assert found == runs
     types = scores[scores.level == "type"]

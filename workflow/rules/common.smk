@@ -100,16 +100,22 @@ def gene_set_file(wildcards):
     return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
 
 
+def model_folder(wildcards):
+    """Folder of the weights of an arm."""
+    method = STUDY.weights(wildcards.method)
+    return MODEL.format(corpus=wildcards.corpus, method=method, seed=wildcards.seed)
+
+
 def model_files(wildcards):
     """The model to start from; nothing for the scratch arms."""
     if wildcards.corpus == NONE:
         return []
-    return multiext(f"{MODEL.format(**wildcards)}/", *run_files("model"))
+    return multiext(f"{model_folder(wildcards)}/", *run_files("model"))
 
 
 def model_option(wildcards):
     """`--model FOLDER`; nothing for the scratch arms."""
-    return "" if wildcards.corpus == NONE else f"--model {MODEL.format(**wildcards)}"
+    return "" if wildcards.corpus == NONE else f"--model {model_folder(wildcards)}"
 
 
 def fine_tune_job(wildcards):

@@ -7,7 +7,7 @@ BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
 rule frozen:
     input:
-        model=multiext(f"{MODEL}/", *run_files("model")),
+        model=model_files,
         stores=lambda wildcards: stores(
             sorted(
                 {STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)}
@@ -34,7 +34,7 @@ rule frozen:
             for t in STUDY.targets_of(wildcards.corpus)
         ],
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
-        model=lambda wildcards: MODEL.format(**wildcards),
+        model=lambda wildcards: model_folder(wildcards),
         folder=FROZEN,
         code=code("frozen"),
     shell:

@@ -2,7 +2,7 @@
 
 MODEL_FOLDERS = [MODEL.format(**model._asdict()) for model in STUDY.models()]
 RUN_FOLDERS = [
-    *[FROZEN.format(**model._asdict()) for model in STUDY.models()],
+    *[FROZEN.format(**model._asdict()) for model in STUDY.evaluated()],
     *[FINETUNE.format(**job._asdict()) for job in STUDY.fine_tunes()],
     *[BASELINE.format(target=target) for target in STUDY.targets if CONFIG.baselines],
 ]

@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     if args.model:
         trained = model.load(args.model)
         annotate.require_genes(trained, store)
-        encoder, status = trained.encoder, trained.status
+        encoder, status = trained.put_into(spec.network), trained.status
         inputs["model"] = trained.about["run_hash"]
     init = "pretrained" if args.model else "random"
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)

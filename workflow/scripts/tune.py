@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     if args.model:
         trained = model.load(args.model)
         annotate.require_genes(trained, store)
-        encoder, status = trained.encoder, trained.status
+        encoder, status = trained.put_into(spec.network), trained.status
     init = "pretrained" if args.model else "random"
     results = tune.grid(spec, encoder, status, init, annotate.Data.read(store, split))
     with job.atomic(args.out) as path:

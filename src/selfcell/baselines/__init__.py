@@ -9,6 +9,7 @@ from __future__ import annotations
 
 BASELINES: dict[str, str] = {
     "pca": "selfcell.baselines.pca",
+    "pca_refitted": "selfcell.baselines.pca_refitted",
     "logreg": "selfcell.baselines.logreg",
     "self_training": "selfcell.baselines.self_training",
     "random_encoder": "selfcell.baselines.random_encoder",

@@ -80,6 +80,7 @@ class Embedded:
     Attributes:
         method, corpus, init, seed: columns of the score table.
         pool_PD, test_ND: float32.
+        protocol: "published" for an arm that repeats what the released code did; "": the study's.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Embedded:
     seed: int
     pool_PD: np.ndarray
     test_ND: np.ndarray
+    protocol: str = ""
 
 
 Prediction = tuple[np.ndarray, np.ndarray | None, int]
@@ -153,6 +155,7 @@ def _score(
     named = {"method": arm.method, "corpus": arm.corpus, "init": arm.init, "seed": arm.seed}
     keys = {**inputs.keys, **named, "mode": "baseline"}
     if isinstance(arm, Embedded):
+        keys["protocol"] = arm.protocol or keys["protocol"]
         return evaluate_frozen(arm.pool_PD, arm.test_ND, inputs.truth, readouts, keys)
     scores = Scores(keys, inputs.truth)
     for regime, draw, cells in inputs.truth.each_draw():

@@ -20,6 +20,6 @@ def masked_mse(y_BG: Tensor, x_BG: Tensor, mask_BG: Tensor, count: Tensor | None
         count: the number to divide by, if not that of this batch's masked entries (all entries:
             the released code; the mean over processes: a distributed run). At least 1 is used.
     """
-    error_BG = (y_BG.to(x_BG.dtype) - x_BG).masked_fill(~mask_BG, 0.0)
-    number = mask_BG.sum() if count is None else count
+    error_BG = (y_BG.to(x_BG.dtype) - x_BG) * mask_BG
+    number = mask_BG.count_nonzero() if count is None else count
     return error_BG.square().sum() / number.clamp_min(1).to(x_BG.dtype)

@@ -33,13 +33,13 @@ def masked_nb(
     """
     shift_BG = torch.log(dispersion_G + mean_BG)
     nll_BG = dispersion_G * (shift_BG - torch.log(dispersion_G))
-    total = nll_BG.masked_fill(~mask_BG, 0.0).sum()
+    total = (nll_BG * mask_BG).sum()
     row_N, gene_N = torch.nonzero(mask_BG & (count_BG > 0), as_tuple=True)
     count_N, theta_N = count_BG[row_N, gene_N], dispersion_G[gene_N]
     rate_N = shift_BG[row_N, gene_N] - torch.log(mean_BG[row_N, gene_N])
     gamma_N = torch.lgamma(theta_N) + torch.lgamma(count_N + 1) - torch.lgamma(count_N + theta_N)
     total = total + (gamma_N + count_N * rate_N).sum()
-    divisor = mask_BG.sum() if number is None else number
+    divisor = mask_BG.count_nonzero() if number is None else number
     return total / divisor.clamp_min(1).to(mean_BG.dtype)
 
 
@@ -52,4 +52,4 @@ def nb_deviance(mean_BG: Tensor, dispersion_G: Tensor, count_BG: Tensor, mask_BG
     ratio_BG = torch.log(dispersion_G + count_BG) - torch.log(dispersion_G + mean_BG)
     fit_BG = torch.where(count_BG > 0, count_BG * torch.log(count_BG / mean_BG), 0.0)
     deviance_BG = 2.0 * (fit_BG - (count_BG + dispersion_G) * ratio_BG)
-    return deviance_BG.masked_fill(~mask_BG, 0.0).sum()
+    return (deviance_BG * mask_BG).sum()

@@ -69,9 +69,9 @@ class Masked(Method):
 
     def reconstruct(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
         """(B, G) decoder output from the visible entries; the others reach it as 0."""
-        x_BG = batch.x_BG.masked_fill(~visible_BG, 0.0)
+        x_BG = batch.x_BG * visible_BG
         if self.params.rescale:
-            seen_B1 = (visible_BG & self.measured_G).sum(1, keepdim=True)
+            seen_B1 = (visible_BG & self.measured_G).count_nonzero(1)[:, None]
             share_B1 = seen_B1 / self.measured_G.sum()
             x_BG = x_BG / share_B1.clamp_min(1e-3)
         noise = batch.noise if train else None
@@ -82,7 +82,7 @@ class Masked(Method):
         visible_BG, target_BG = self.draw(batch)
         y_BG = self.reconstruct(batch, visible_BG, train=True)
         every = self.params.average == "all"
-        number = target_BG.numel() if every else target_BG.sum()
+        number = target_BG.numel() if every else target_BG.count_nonzero()
         number = mean_across(torch.as_tensor(number, dtype=torch.float32, device=y_BG.device))
         if self.log_dispersion_G is None:
             return masked_mse(y_BG, batch.x_BG, target_BG, number), {}

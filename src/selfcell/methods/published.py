@@ -1,8 +1,9 @@
 """What the released code of Richter et al. 2024 did where it changes what is learned.
 
-`protocol: published` sets `PUBLISHED`; a study of the differences takes `DEVIATIONS` one at a
-time. What is not here is either the same in both protocols or concerns evaluation. Without
-torch, so that the configuration can read it.
+`protocol: published` takes all `DEVIATIONS` of a method together; `deviations:` in a
+configuration trains them one at a time. How the released code evaluated is not here: its readouts
+and metrics are computed in every study (`RE_SCORED`). Without torch, so that the configuration
+can read it.
 
 Source: the code released with Richter et al. 2024 (github.com/theislab/ssl_in_scg at 260bf31).
 Differs from the paper: each entry of `DEVIATIONS` says how.
@@ -14,14 +15,13 @@ its momentum stands for; batch sizes and learning rates of a graphics card.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 MASKED = ("random_mask", "gene_programme", "gp_to_gp", "gp_to_tf")
 PREDICTIVE = ("byol", "simsiam")
 JOINT = (*PREDICTIVE, "barlow_twins")
-
-NETWORK = {"classifier_activation": "relu"}
-"""Settings outside the methods: the classifier that pre-trained SELU weights are put into."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,14 @@ class Deviation:
         methods: the pretext tasks concerned.
         params: hyper-parameters that bring it about.
         what: one sentence for the reader of the report.
+        network: settings of the network that the pre-trained weights are put into.
     """
 
     name: str
     methods: tuple[str, ...]
     params: dict[str, str | float | bool]
     what: str
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 DEVIATIONS: tuple[Deviation, ...] = (
@@ -108,7 +110,32 @@ DEVIATIONS: tuple[Deviation, ...] = (
         {"per_batch": True},
         "Whether a cell is augmented is decided once for a whole batch.",
     ),
+    Deviation(
+        "relu",
+        (*MASKED, *JOINT),
+        {},
+        "Weights trained with SELU are put into a network with ReLU, frozen or fine-tuned.",
+        {"activation": "relu"},
+    ),
+    Deviation(
+        "no_dropout",
+        (*MASKED, *JOINT),
+        {},
+        "Pre-trained networks are fine-tuned without dropout, the one from scratch with it.",
+        {"dropout": 0.0},
+    ),
 )
+
+SCRATCH: dict[str, Any] = {"activation": "relu"}
+"""Settings of the network trained from scratch under `protocol: published`."""
+
+RE_SCORED: dict[str, str] = {
+    "knn5_drop": "The nearest neighbour is dropped, though no query is among the reference cells.",
+    "head": "Fine-tuned networks are judged by neighbours of their code, not by their own head.",
+    "macro_f1_union": "Macro-F1 runs over true and predicted types; one without test cells is 0.",
+    "pca_refitted": "PCA is fitted anew on the test cells, so pool and test lie in two spaces.",
+}
+"""Released ways of evaluating, which every study computes beside its own."""
 
 PUBLISHED: dict[str, dict[str, str | float | bool]] = {
     method: {
@@ -120,3 +147,12 @@ PUBLISHED: dict[str, dict[str, str | float | bool]] = {
     for method in (*MASKED, *JOINT)
 }
 """Hyper-parameters of each method under `protocol: published`."""
+
+
+def settings(task: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyper-parameters of a pretext task, and settings of the network that its weights are put
+    into, under `protocol: published`. Both are empty for a task that the study did not have."""
+    network: dict[str, Any] = {}
+    for deviation in DEVIATIONS:
+        network |= deviation.network if task in deviation.methods else {}
+    return dict(PUBLISHED.get(task, {})), network

@@ -25,7 +25,7 @@ from selfcell.rng import torch_generator
 from selfcell.views.augment import Augment, both
 
 TIMES_CHANCE = 10.0
-GATE = Augment(p=1.0, nb=0.2, gaussian=0.0, dropout=0.7)
+GATE = Augment(p=1.0, nb=0.2, gaussian=0.0, dropout=0.8)
 
 
 class ViewParams(Protocol):

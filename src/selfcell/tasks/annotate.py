@@ -21,6 +21,7 @@ from selfcell.nets.mlp import MLP
 from selfcell.specs import FineTuneSpec, FrozenSpec, TunedRegime
 from selfcell.tasks.finetune import CHECKS, Labelled, fine_tune
 from selfcell.tasks.model import Trained, embed
+from selfcell.tasks.readouts import RE_SCORES, READOUTS, usable
 from selfcell.tasks.score import Scores, Truth, evaluate_frozen
 from selfcell.train.loop import Plan
 from selfcell.train.precision import use_bf16
@@ -91,8 +92,9 @@ def frozen(spec: FrozenSpec, model: Trained, data: Data, run_hash: str) -> Frame
         "mode": "frozen",
         "run_hash": run_hash,
     }
-    pool_PD = embed(model.encoder, data.x_PG).numpy()
-    test_ND = embed(model.encoder, data.x_NG).numpy()
+    encoder = model.put_into(spec.network)
+    pool_PD = embed(encoder, data.x_PG).numpy()
+    test_ND = embed(encoder, data.x_NG).numpy()
     return evaluate_frozen(pool_PD, test_ND, data.truth, spec.readouts, keys, model.status)
 
 
@@ -136,7 +138,8 @@ def _one(
     data: Data,
     scores: Scores,
 ) -> None:
-    """Fine-tune and score one draw."""
+    """Fine-tune and score one draw: by its head, and by neighbours of its code, which is how the
+    released code judged every network."""
     stopping = regime.labels == "all"
     plan = Plan(
         regime.steps,
@@ -167,3 +170,10 @@ def _one(
         return
     p_NC = model.probabilities(data.x_NG).numpy()
     scores.add(p_NC.argmax(1), p_NC, **run, n_labels=len(rows), status=status)
+    pool_ND = embed(model.encoder, data.x_PG[rows]).numpy()
+    test_ND = embed(model.encoder, data.x_NG).numpy()
+    for name in usable(RE_SCORES, regime.labels):
+        readout = READOUTS[name]()
+        readout.fit(pool_ND, data.truth.pool_P[rows], len(data.truth.classes))
+        run["readout"] = name
+        scores.add(*readout.predict(test_ND), **run, n_labels=len(rows), status=status)

@@ -44,6 +44,11 @@ class Trained:
     status: str
     about: dict[str, Any]
 
+    def put_into(self, network: Network) -> MLP:
+        """The weights in a network of that activation and dropout; the widths stay its own."""
+        self.encoder.activation, self.encoder.dropout = network.activation, network.dropout
+        return self.encoder
+
 
 def new_encoder(n_genes: int, network: Network, seed: int) -> MLP:
     """An encoder with the initial weights of `seed`, as `Context.encoder` makes it."""

@@ -22,7 +22,7 @@ from selfcell.metrics import classify
 from selfcell.metrics.lineage import Lineage, values
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
-from selfcell.tasks.readouts import READOUTS, usable
+from selfcell.tasks.readouts import RE_SCORES, READOUTS, usable
 
 UNSCORED = ("diverged", "collapsed")
 FLAT = 1e-6
@@ -134,6 +134,7 @@ class Scores:
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The score rows and the prediction rows, in the order in which they were added."""
         scores = pd.DataFrame(self._scores).assign(**{"task": "annotate", **self.keys})
+        scores.loc[scores["readout"].isin(RE_SCORES), "protocol"] = "published"
         known = {name: value for name, value in self.keys.items() if name in PREDICTIONS.names}
         if not self._predictions:
             return scores[COLUMNS], pd.DataFrame(columns=PREDICTIONS.names)
@@ -191,7 +192,8 @@ def evaluate_frozen(
     Args:
         pool_PD, test_ND: embeddings of the split's pool and test cells, in the split's order.
         truth: of the split.
-        readouts: names out of `READOUTS`; a readout sits out regimes with too few labels.
+        readouts: names out of `READOUTS`, `RE_SCORES` being added; a readout sits out regimes
+            with too few labels.
         keys: see `Scores`.
         status: of the model ("not_learned" keeps its values); an unusable embedding is found
             here, whatever the status says.
@@ -214,7 +216,7 @@ def evaluate_frozen(
     status = embedding_status(pool_PD, test_ND, status)
     scores = Scores(keys, truth)
     for regime, number, draw in truth.each_draw():
-        for name in usable(readouts, regime):
+        for name in usable(list(dict.fromkeys([*readouts, *RE_SCORES])), regime):
             run: dict[str, Any] = {"regime": regime, "draw": number, "readout": name}
             run |= {"n_labels": len(draw), "status": status}
             if status in UNSCORED:

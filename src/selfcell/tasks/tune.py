@@ -33,7 +33,8 @@ def grid(spec: FineTuneSpec, encoder: MLP, status: str, init: str, data: Data) -
     for regime in spec.regimes:
         one = spec.model_copy(update={"regimes": [regime]})
         scores, _ = fine_tuned(one, encoder, status, init, data, "tuning")
-        for score in scores[scores["metric"] == "macro_f1"].itertuples():
+        own = scores[(scores["metric"] == "macro_f1") & (scores["readout"] == "head")]
+        for score in own.itertuples():
             rows.append(
                 {
                     "arm": SCRATCH if init == "random" else spec.method,

@@ -43,7 +43,7 @@ class Augment:
             if row_B.numel() == 0:
                 continue
             view_BG = _apply(name, x_BG[row_B], noise.rows(row_B), strength)
-            x_BG[row_B] = view_BG.masked_fill_(~measured_G, 0.0)
+            x_BG[row_B] = view_BG.mul_(measured_G)
         return x_BG
 
     def _steps(self) -> list[tuple[str, float]]:

@@ -17,4 +17,4 @@ def input_dropout(x_BG: Tensor, noise: Noise, rate: float, stream: str = "input"
     Differs from the paper: kept entries are not multiplied by 1 / (1 - rate); a cell that was
     sequenced less deeply shows fewer genes, not larger ones.
     """
-    return x_BG.masked_fill(noise.bernoulli(rate, x_BG.shape[1], stream), 0.0)
+    return x_BG * noise.bernoulli(1.0 - rate, x_BG.shape[1], stream)

@@ -1,0 +1,149 @@
+"""Entries of the configuration: data sets, quality, corpora, targets, gene sets, methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from selfcell.data.registry import DatasetSpec, Registry, parse
+from selfcell.data.section import Section
+from selfcell.data.specs import CorpusSource, SplitSpec
+from selfcell.methods.published import DEVIATIONS, Deviation
+from selfcell.specs import Name
+
+
+class Dataset(Section):
+    """A data set: one of the registry's by name, or the reader's own file by path."""
+
+    name: Name
+    """Names the data set in the rest of this file and in every table."""
+    path: str = ""
+    """Own file (h5ad, 10x h5, folder of 10x mtx, AnnData zarr); empty: the registry's entry."""
+    sha256: str = ""
+    """Of the own file, to pin it; empty: not checked."""
+    layer: str = ""
+    """Matrix holding raw counts: empty for X, `raw` for .raw.X, else a layer's name."""
+    gene_ids: str = ""
+    """var column of Ensembl ids; empty: the var names are symbols or Ensembl ids."""
+    label: str = ""
+    """obs column of cell types."""
+    donor: str = ""
+    """obs column of donors; empty: unknown."""
+    batch: str = ""
+    """obs column of technical batches; empty: unknown."""
+    condition: str = ""
+    """obs column of a condition, for splits; empty: unknown."""
+    max_cells: int = Field(0, ge=0, le=10**9)
+    """Draw at most this many of the cells that pass quality control; 0: all."""
+
+    def spec(self, registry: Registry) -> DatasetSpec:
+        """What the download and QC scripts need; what is given here goes before the registry's.
+
+        Raises ConfigError on unknown registry names.
+        """
+        columns = self.model_dump(exclude={"name", "path", "sha256"}, exclude_defaults=True)
+        if not self.path:
+            return registry.dataset(self.name).model_copy(update=columns)
+        return DatasetSpec.own(self.name, self.path, self.sha256, **columns)
+
+
+class Quality(Section):
+    """Cells kept by quality control."""
+
+    min_genes: int = Field(200, ge=0, le=20_000)
+    """Genes with at least one count that a cell must have."""
+    min_cells: int = Field(3, ge=0, le=1_000_000)
+    """Cells a gene must be seen in to count as expressed (reported; no gene is dropped)."""
+    max_mito: float = Field(0.2, ge=0.0, le=1.0)
+    """Largest share of mitochondrial counts; ignored where they were not measured."""
+    doublets: bool = False
+    """Flag doublets with Scrublet and drop them (minutes on large sets)."""
+
+
+class Corpus(Section):
+    """Cells to pre-train on, labels never read. No test cell of any target is ever in it."""
+
+    name: Name
+    """Names the corpus in every table."""
+    sources: tuple[CorpusSource, ...] = Field(min_length=1)
+    """Where its cells come from."""
+    max_cells: int = Field(0, ge=0, le=10**9)
+    """Draw at most this many cells; 0: all."""
+    shuffle_genes: bool = False
+    """Permute each gene over the cells: a control that keeps marginals and destroys programmes."""
+    validation: float = Field(0.05, ge=0.001, le=0.5)
+    """Share of cells held back to watch pre-training."""
+    vocabulary: bool = True
+    """Whether its most variable genes join the vocabulary (a target's pool has a say anyway)."""
+    methods: list[Name] | None = None
+    """Methods trained on it; null: all."""
+
+
+class Target(Section):
+    """A data set to annotate, how it is split, and the corpora to transfer from."""
+
+    name: Name
+    """Names the target in every table."""
+    dataset: Name
+    """A name under `datasets`."""
+    split: dict[str, Any]
+    """How cells become training pool and test set: kind, test_fraction, by, column, train, test,
+    shared, seed."""
+    corpora: list[Name] = Field(min_length=1)
+    """Corpora whose frozen models are evaluated here."""
+    fine_tune: list[Name] = []
+    """Corpora whose models are fine-tuned here."""
+    negative_control: list[Name] = []
+    """Corpora from which no gain is expected (said in captions)."""
+
+    def split_spec(self) -> SplitSpec:
+        """The split with its target and data set. Raises ConfigError."""
+        data = {**self.split, "target": self.name, "dataset": self.dataset}
+        return parse(SplitSpec, data, f"targets.{self.name}.split")
+
+
+class GeneSets(Section):
+    """A collection of gene sets for programme masks."""
+
+    name: Name
+    """The registry's name (msigdb_c8, msigdb_tft, ...) or your own."""
+    path: str = ""
+    """Your own GMT file of symbols; empty: the registry's."""
+
+
+class Method(Section):
+    """A pretext task under a name of its own, so that one task can stand in several variants."""
+
+    name: Name
+    """Names the arm in every table and figure."""
+    method: str = ""
+    """Pretext task (a key of METHODS); empty: the name."""
+    params: dict[str, Any] = {}
+    """Hyper-parameters; what is left out takes the default in the method's `Params`."""
+
+    @property
+    def task(self) -> str:
+        """The key of METHODS."""
+        return self.method or self.name
+
+
+class Deviating(NamedTuple):
+    """A method with one behaviour of the released code."""
+
+    method: Method
+    deviation: Deviation
+
+
+def deviating(methods: Mapping[str, Method]) -> dict[str, Deviating]:
+    """Every difference of the released code as a method of its own, named after both; of the
+    methods that stand under their task's name."""
+    found = {}
+    for deviation in DEVIATIONS:
+        for task in deviation.methods:
+            if task in methods:
+                name = f"{task}-{deviation.name}"
+                own = Method(name=name, method=task, params=methods[task].params)
+                found[name] = Deviating(own, deviation)
+    return found
