@@ -59,6 +59,23 @@ def test_what_is_refused_and_how(data, path, value, words):
         assert word in str(error.value)
 
 
+def test_a_misspelt_column_names_the_one_meant(data):
+    data["corpora"][0]["sources"][0]["where"] = {"conditon": ["CTRL"]}
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(data)
+    said = str(caught.value)
+    assert (
+        "corpora.0.sources.0.where.conditon: unknown 'conditon'; did you mean 'condition'?" in said
+    )
+    assert "Value error" not in said
+
+
+def test_a_study_needs_its_name(data):
+    del data["study"]
+    with pytest.raises(ConfigError, match="study: Field required"):
+        from_mapping(data)
+
+
 def test_names_must_differ(data):
     data["methods"] = data["methods"][:1] * 2
     with pytest.raises(ConfigError, match="stands twice"):

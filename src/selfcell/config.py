@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from selfcell.baselines import BASELINES
-from selfcell.data.registry import nearest, parse
+from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
 from selfcell.entries import Corpus, Dataset, GeneSets, Method, Quality, Target

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from selfcell.data.registry import DatasetSpec, Registry, parse
+from selfcell.data.parse import parse
+from selfcell.data.registry import DatasetSpec, Registry
 from selfcell.data.section import Section
 from selfcell.data.specs import CorpusSource, SplitSpec
 from selfcell.methods.published import DEVIATIONS, Deviation

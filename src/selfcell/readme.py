@@ -36,7 +36,7 @@ def fill(text: str, parts: Mapping[str, str]) -> str:
     """
     places = MARK.findall(text)
     if sorted(places) != sorted(parts):
-        raise DataError(f"README.md marks {sorted(places)}", f"each of {sorted(parts)}, once")
+        raise DataError(f"the page marks {sorted(places)}", f"each of {sorted(parts)}, once")
 
     def put(found: re.Match[str]) -> str:
         name = found[1]

@@ -13,9 +13,10 @@ from scipy import sparse
 
 from selfcell.data import qc as quality
 from selfcell.data.genes import GeneTable
+from selfcell.data.parse import parse
 from selfcell.data.qc import WHOLE_GENOME, Limits, qc
 from selfcell.data.readers import read_h5ad, write_h5ad
-from selfcell.data.registry import DatasetSpec, parse
+from selfcell.data.registry import DatasetSpec
 from selfcell.errors import ConfigError, DataError
 from selfcell.keys import generator
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from selfcell.data.registry import Artefact, DatasetSpec, Registry, nearest, parse
+from selfcell.data.parse import nearest, parse
+from selfcell.data.registry import Artefact, DatasetSpec, Registry
 from selfcell.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "resources" / "datasets.yaml"

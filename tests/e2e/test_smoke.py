@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -124,6 +126,27 @@ def test_the_report_holds_every_figure(smoke: Project) -> None:
     for name in FIGURES:
         assert f"results/smoke/figures/{name}.png" in page
     assert page.count("data:image/png") >= len(FIGURES)
+
+
+def test_make_study_prints_where_things_are_and_leaves_a_report_alone(smoke: Project) -> None:
+    """`make study` on a finished study, in an environment that is in place: one report, once."""
+    venv = smoke.root / ".venv"
+    venv.mkdir()
+    (venv / "bin").symlink_to(Path(sys.executable).parent)
+    (venv / "study").touch()
+    report = smoke.root / "results/smoke/report.html"
+    command, made = ["make", "study", f"CONFIG={SMOKE}", "CORES=2"], []
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=smoke.root, env=environment(smoke.root), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        for line in ("score table  results/smoke/scores.parquet", "report       results/smoke/rep"):
+            assert line in done.stdout
+        made.append(report.stat().st_mtime_ns)
+    assert made[0] == made[1]
+    assert "Nothing to be done" in done.stdout + done.stderr
+    shutil.rmtree(venv)
 
 
 def test_a_fresh_clone_plans_every_model(checkout: Path) -> None:

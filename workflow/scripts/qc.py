@@ -12,9 +12,10 @@ from selfcell import job
 def main(args: argparse.Namespace) -> None:
     """Read, check, map genes, filter cells, write."""
     from selfcell.data.genes import GeneTable
+    from selfcell.data.parse import parse_json
     from selfcell.data.qc import Limits, qc
     from selfcell.data.readers import read_h5ad, read_or_refuse, write_h5ad
-    from selfcell.data.registry import DatasetSpec, parse_json
+    from selfcell.data.registry import DatasetSpec
 
     spec = DatasetSpec.from_json(args.spec)
     limits = parse_json(Limits, args.limits, "--limits")

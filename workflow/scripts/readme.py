@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md anew; `make readme` starts it."""
+"""Write the generated parts of README.md and docs/deviations.md; `make readme` starts it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from selfcell import job
 
 def main(args: argparse.Namespace) -> None:
     """Everything between the marks comes from results/released and the project's own files."""
-    from selfcell import readme
+    from selfcell import deviations, readme
     from selfcell.config import REGISTRY, load_config
     from selfcell.data.registry import Registry
     from selfcell.study import Study
 
-    page = args.root / "README.md"
-    parts = readme.parts(
-        args.root, Study(load_config(args.root / "config.yaml")), Registry.load(REGISTRY)
-    )
-    text = readme.fill(page.read_text(encoding="utf-8"), parts)
-    with job.atomic(page) as path:
-        path.write_text(text, encoding="utf-8")
+    study = Study(load_config(args.root / "config.yaml"))
+    pages = {
+        "README.md": readme.parts(args.root, study, Registry.load(REGISTRY)),
+        "docs/deviations.md": deviations.parts(args.root),
+    }
+    for name, parts in pages.items():
+        page = args.root / name
+        text = readme.fill(page.read_text(encoding="utf-8"), parts)
+        with job.atomic(page) as path:
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from selfcell.data.registry import nearest
+from selfcell.data.parse import nearest
 from selfcell.errors import FetchError
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selfcell.data.registry import DatasetSpec, nearest
+from selfcell.data.parse import nearest
+from selfcell.data.registry import DatasetSpec
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import numpy as np
 
 from selfcell.data.fetch import obtain
 from selfcell.data.joins import JOINS
-from selfcell.data.registry import DatasetSpec, nearest
+from selfcell.data.parse import nearest
+from selfcell.data.registry import DatasetSpec
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:

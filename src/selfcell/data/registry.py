@@ -8,29 +8,19 @@ written as JSON, it is all that a workflow script needs.
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from selfcell.data.parse import nearest, parse, parse_json
 from selfcell.errors import ConfigError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Format = Literal["auto", "h5ad", "10x_h5", "10x_mtx", "csv", "zarr"]
 JoinKind = Literal["demuxlet", "protein_obsm", "protein_csv", "protein_h5ad", "protein_labels"]
-
-
-def nearest(name: str, options: Iterable[str]) -> str:
-    """Say what could have been meant: the nearest option where one is near, else all of them."""
-    names = sorted(options)
-    lower = {option.lower(): option for option in names}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {lower[near[0]]!r}?"
-    return "there are: " + (", ".join(names) if names else "none")
 
 
 class Frozen(BaseModel):
@@ -243,28 +233,7 @@ class Registry(Frozen):
         return _pick({**self.references, **self.genesets}, name, "reference")
 
 
-Model = TypeVar("Model", bound=BaseModel)
 Entry = TypeVar("Entry")
-
-
-def parse(model: type[Model], data: object, where: str) -> Model:
-    """Validate `data`; every fault goes, with its place, into one ConfigError."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            place = ".".join(str(part) for part in fault["loc"])
-            faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
-        raise ConfigError(f"{where}: " + "; ".join(faults)) from error
-
-
-def parse_json(model: type[Model], text: str, where: str) -> Model:
-    """Validate JSON text, as command lines carry it; raises ConfigError."""
-    try:
-        return parse(model, json.loads(text), where)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{where} is not JSON: {error}", "one JSON object") from error
 
 
 def _pick(options: Mapping[str, Entry], name: str, what: str) -> Entry:

@@ -10,7 +10,8 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
-from selfcell.data.registry import NAME, parse
+from selfcell.data.parse import parse
+from selfcell.data.registry import NAME
 from selfcell.data.section import Section
 from selfcell.errors import ConfigError
 
