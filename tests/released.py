@@ -49,6 +49,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     pd.DataFrame({"dataset": ["kang"]}).to_parquet(results / "alignment.parquet")
     (results / "predictions.parquet").write_bytes(b"not released")
     (results / "audit.json").write_text('{"checks": []}\n')
+    (results / "lineage.json").write_text("{}\n")
     hardware = {"cores": 2, "machine": "x86_64"}
     (results / "provenance.json").write_text(json.dumps({"hardware": [hardware]}))
     _splits(made, results / "splits")

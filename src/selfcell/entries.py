@@ -114,6 +114,17 @@ class GeneSets(Section):
     """Your own GMT file of symbols; empty: the registry's."""
 
 
+class Lineage(Section):
+    """Scores by the Cell Ontology, beside the plain ones."""
+
+    scores: bool = True
+    """Whether to compute them (the ontology lies in a package of 98 MB)."""
+    ontology: str = ""
+    """Your own ontology (.obo, .json or .json.zst); empty: the registry's Cell Ontology."""
+    labels: str = ""
+    """Your own JSON of ontology ids: data set -> label -> id; empty: resources/label_to_cl.json."""
+
+
 class Method(Section):
     """A pretext task under a name of its own, so that one task can stand in several variants."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LIMIT = 2_000_000  # bytes; no larger file is committed
 TABLES = ("contrasts.parquet", "verdicts.parquet", "costs.parquet", "alignment.parquet")
-PAGES = ("audit.json", "provenance.json")
+PAGES = ("audit.json", "provenance.json", "lineage.json")
 KINDS = ("csv", "pdf", "png")
 MANIFEST = "manifest.json"
 JOBS = ("rule", "jobs", "wall_s", "cpu_s", "peak_mb")
@@ -179,6 +179,8 @@ def sources(study: Study) -> list[Source]:
         part for spec in study.datasets.values() for each in spec.joins for part in each.sources
     ]
     wanted = ["genes"]
+    if study.config.lineage.scores and not study.config.lineage.ontology:
+        wanted.append("cell_ontology")
     if study.config.vocabulary.transcription_factors:
         wanted.append("msigdb_tft")
     own = {entry.name for entry in study.config.gene_sets if entry.path}

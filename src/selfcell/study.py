@@ -139,6 +139,13 @@ class Study:
         params = self._params(self.methods[method])
         return [params["gene_sets"]] if params.get("gene_sets") else []
 
+    def ontology_keys(self) -> dict[str, str]:
+        """By target, the name under which its labels stand in the table of ontology ids."""
+        return {
+            name: self.datasets[target.dataset].ontology or target.dataset
+            for name, target in self.targets.items()
+        }
+
     def module(self, method: str) -> str:
         """Module of a method, for the code digest."""
         return METHODS[self.methods[method].task]

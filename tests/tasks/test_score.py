@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from selfcell.errors import DataError
-from selfcell.metrics.lineage import Lineage
-from selfcell.metrics.ontology import read
 from selfcell.stats import table
 from selfcell.stats.predictions import PREDICTIONS
-from selfcell.tasks.score import Scores, Truth, embedding_status, evaluate_frozen
-from tests.metrics.factory import write_json
+from selfcell.tasks.score import Truth, embedding_status, evaluate_frozen
 from tests.tasks.blobs import CLASSES, SIZES, cells, split
 
 KEYS = {
@@ -126,21 +121,6 @@ def test_a_type_without_labels_in_a_draw_scores_0() -> None:
     scores, _ = evaluate_frozen(pool, test, Truth.of(made), READOUTS, KEYS)
     assert (scores[scores.label == "rare"].value == 0).all()
     table.validate(scores)
-
-
-def test_lineage_scores_are_added_where_an_ontology_is_given(tmp_path: Path) -> None:
-    ids = dict(zip(CLASSES, ["T:a", "T:b", "T:c", "T:e"], strict=True))
-    lineage = Lineage.of(CLASSES, ids, read(write_json(tmp_path / "toy.json")))
-    scores = Scores(KEYS, Truth.of(split(), lineage))
-    every_beta = np.ones(sum(SIZES), dtype=int)
-    scores.add(every_beta, regime="3", draw=0, readout="head", n_labels=12, n_train=11)
-    rows, _ = scores.frames()
-    table.validate(rows)
-    value = rows[rows.level == "overall"].set_index("metric").value
-    # beta (T:b) is a kind of alpha (T:a): all 40 alpha cells count as right, and 25 beta cells.
-    assert value["lineage_micro_f1"] == pytest.approx(65 / 82)
-    assert value["micro_f1"] == pytest.approx(25 / 82)
-    assert set(rows.n_train) == {11}
 
 
 def test_bad_splits_are_refused() -> None:

@@ -24,7 +24,7 @@ STATE = "results/.state"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 REGISTRY = "resources/datasets.yaml"
-ONTOLOGY = "resources/label_to_cl.json"
+LABELS = "resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
 # Snakemake's own interpreter: python is not found from a venv that is not activated. Under conda
 # deployment the environment's own comes first on the path. A prefix is no part of what a job is,
@@ -86,6 +86,22 @@ def corpora_json():
     """All corpora of the study, as the scripts read them."""
     specs = [STUDY.corpus_spec(name).model_dump(mode="json") for name in STUDY.corpora]
     return json.dumps(specs, sort_keys=True)
+
+
+def ontology_file():
+    """The Cell Ontology that predictions are scored by; nothing without lineage scores."""
+    own = CONFIG.lineage
+    return [own.ontology or f"{RESULTS}/reference/cell_ontology.json.zst"] * own.scores
+
+
+def ontology_options():
+    """What `collect` needs for lineage scores."""
+    if not CONFIG.lineage.scores:
+        return []
+    files = ontology_file()[0], CONFIG.lineage.labels or LABELS
+    keys = [f"--key {target}={key}" for target, key in STUDY.ontology_keys().items()]
+    options = [f"--split {path}" for path in splits(STUDY.targets)]
+    return [f"--ontology {files[0]} --labels {files[1]}", *keys, *options]
 
 
 def gene_set_option(wildcards, input):

@@ -48,7 +48,7 @@ rule qc:
     input:
         raw=f"{RESULTS}/data/{{dataset}}/raw.h5ad",
         genes=f"{RESULTS}/reference/genes.csv.gz",
-        ontology=ONTOLOGY,
+        ontology=LABELS,
     output:
         cells=f"{RESULTS}/data/{{dataset}}/cells.h5ad",
         table=f"{RESULTS}/data/{{dataset}}/qc.parquet",

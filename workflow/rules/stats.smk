@@ -14,7 +14,10 @@ rule collect:
         runs=expand(
             "{folder}/{file}", folder=RUN_FOLDERS, file=["scores.parquet", "card.json"]
         ),
+        splits=splits(STUDY.targets),
+        ontology=ontology_file(),
     output:
+        lineage=f"{RESULTS}/lineage.json",
         scores=f"{RESULTS}/scores.parquet",
         predictions=f"{RESULTS}/predictions.parquet",
         costs=f"{RESULTS}/costs.parquet",
@@ -32,9 +35,11 @@ rule collect:
         # Folders go through files, since thousands would not fit on a command line.
         models="\n".join(MODEL_FOLDERS),
         runs="\n".join(RUN_FOLDERS),
+        lineage=ontology_options(),
         code=code("collect"),
     shell:
         "python3 workflow/scripts/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
+        " {params.lineage} --lineage {output.lineage}"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
         " --provenance {output.provenance} 2> >(tee {log} >&2)"
 

@@ -19,7 +19,6 @@ import pandas as pd
 
 from selfcell.errors import DataError
 from selfcell.metrics import classify
-from selfcell.metrics.lineage import Lineage, values
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
 from selfcell.tasks.readouts import RE_SCORES, READOUTS, usable
@@ -37,17 +36,15 @@ class Truth:
         classes: types that are scored; a code is a position in it.
         pool_P, test_N: int64 class codes of pool and test cells.
         draws: by label regime, the labelled pool cells (positions) of each draw.
-        lineage: the ontology's view of the classes, for lineage-aware scores; None without.
     """
 
     classes: Sequence[str]
     pool_P: np.ndarray
     test_N: np.ndarray
     draws: Mapping[str, Sequence[np.ndarray]]
-    lineage: Lineage | None = None
 
     @classmethod
-    def of(cls, split: Mapping[str, Any], lineage: Lineage | None = None) -> Truth:
+    def of(cls, split: Mapping[str, Any]) -> Truth:
         """Read a split. Raises DataError for a foreign label, an empty draw or a wrong position."""
         place = {label: code for code, label in enumerate(split["classes"])}
         for side in ("pool_labels", "test_labels"):
@@ -71,7 +68,7 @@ class Truth:
                         f"draw {number} of regime {regime} is empty or points outside the pool",
                         f"positions in [0, {len(pool_P)})",
                     )
-        return cls(list(split["classes"]), pool_P, test_N, draws, lineage)
+        return cls(list(split["classes"]), pool_P, test_N, draws)
 
     def each_draw(self) -> Iterator[tuple[str, int, np.ndarray]]:
         """(regime, draw, labelled pool positions), regimes in the split's order."""
@@ -152,8 +149,6 @@ def score_predictions(
     """
     table_KK1 = classify.confusion(truth.test_N, predicted_N, len(truth.classes))
     overall = classify.overall(truth.test_N, predicted_N, len(truth.classes), proba_NK)
-    if truth.lineage is not None:
-        overall |= values(truth.test_N, predicted_N, truth.lineage)
     rows = [_row("overall", "", name, value, len(truth.test_N)) for name, value in overall.items()]
     types = classify.per_type(table_KK1)
     for label, f1, cells in zip(truth.classes, types.f1_K, types.support_K, strict=True):
