@@ -21,7 +21,7 @@ from selfcell.nets.mlp import MLP
 from selfcell.specs import FineTuneSpec, FrozenSpec, TunedRegime
 from selfcell.tasks.finetune import CHECKS, Labelled, fine_tune
 from selfcell.tasks.model import Trained, embed
-from selfcell.tasks.readouts import RE_SCORES, READOUTS, usable
+from selfcell.tasks.readouts import RE_SCORES, predict_all, usable
 from selfcell.tasks.score import Scores, Truth, evaluate_frozen
 from selfcell.train.loop import Plan
 from selfcell.train.precision import use_bf16
@@ -172,8 +172,8 @@ def _one(
     scores.add(p_NC.argmax(1), p_NC, **run, n_labels=len(rows), status=status)
     pool_ND = embed(model.encoder, data.x_PG[rows]).numpy()
     test_ND = embed(model.encoder, data.x_NG).numpy()
-    for name in usable(RE_SCORES, regime.labels):
-        readout = READOUTS[name]()
-        readout.fit(pool_ND, data.truth.pool_P[rows], len(data.truth.classes))
+    y_N, classes = data.truth.pool_P[rows], len(data.truth.classes)
+    names = usable(RE_SCORES, regime.labels)
+    for name, predicted in predict_all(names, pool_ND, y_N, classes, test_ND):
         run["readout"] = name
-        scores.add(*readout.predict(test_ND), **run, n_labels=len(rows), status=status)
+        scores.add(*predicted, **run, n_labels=len(rows), status=status)

@@ -10,14 +10,14 @@ Shape suffixes: N cells, M test cells, D dimensions, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from selfcell.errors import DataError
 from selfcell.tasks import logistic
-from selfcell.tasks.neighbours import nearest
+from selfcell.tasks.neighbours import Found, nearest
 
 Predicted = tuple[np.ndarray, np.ndarray | None]
 T = TypeVar("T")
@@ -106,10 +106,19 @@ class Neighbours:
 
     def predict(self, z_MD: np.ndarray) -> Predicted:
         """Codes by vote; no probabilities (a share of five votes is not one)."""
-        z_ND, y_N = _fitted(self._z_ND), _fitted(self._y_N)
+        z_ND = _fitted(self._z_ND)
+        return self.vote(nearest(z_MD, z_ND, min(self.reach, len(z_ND))))
+
+    @property
+    def reach(self) -> int:
+        """Nearest cells to look at."""
+        return self.k + self.skip
+
+    def vote(self, found: Found) -> Predicted:
+        """`predict` from the nearest cells, `reach` of them or more, where they are known."""
+        y_N = _fitted(self._y_N)
         skip = min(self.skip, len(y_N) - 1)
-        found = nearest(z_MD, z_ND, min(self.k + skip, len(y_N)))
-        index_MJ, square_MJ = found[0][:, skip:], found[1][:, skip:]
+        index_MJ, square_MJ = (part[:, skip : self.reach] for part in found)
         code_MJ = y_N[index_MJ]
         if code_MJ.shape[1] == 1:
             return code_MJ[:, 0], None
@@ -135,6 +144,27 @@ def knn5() -> Neighbours:
 def knn5_drop() -> Neighbours:
     """Neighbours two to six, as the code released with Richter et al. 2024 has it."""
     return Neighbours(5, skip=1)
+
+
+def predict_all(
+    names: Sequence[str],
+    z_ND: np.ndarray,
+    y_N: np.ndarray,
+    classes: int,
+    z_MD: np.ndarray,
+) -> Iterator[tuple[str, Predicted]]:
+    """Each named readout, fitted on labelled cells, and its predictions of test cells.
+
+    Those that vote by neighbours share one search, which is what they cost.
+    """
+    fitted = {name: READOUTS[name]() for name in names}
+    for readout in fitted.values():
+        readout.fit(z_ND, y_N, classes)
+    reach = max((r.reach for r in fitted.values() if isinstance(r, Neighbours)), default=0)
+    found = nearest(z_MD, z_ND, min(reach, len(z_ND))) if reach else None
+    for name, readout in fitted.items():
+        votes = found is not None and isinstance(readout, Neighbours)
+        yield name, readout.vote(found) if votes else readout.predict(z_MD)
 
 
 READOUTS: Mapping[str, Callable[[], Readout]] = {

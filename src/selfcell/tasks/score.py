@@ -21,7 +21,7 @@ from selfcell.errors import DataError
 from selfcell.metrics import classify
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
-from selfcell.tasks.readouts import RE_SCORES, READOUTS, usable
+from selfcell.tasks.readouts import RE_SCORES, READOUTS, predict_all, usable
 
 UNSCORED = ("diverged", "collapsed")
 FLAT = 1e-6
@@ -211,13 +211,14 @@ def evaluate_frozen(
     status = embedding_status(pool_PD, test_ND, status)
     scores = Scores(keys, truth)
     for regime, number, draw in truth.each_draw():
-        for name in usable(list(dict.fromkeys([*readouts, *RE_SCORES])), regime):
-            run: dict[str, Any] = {"regime": regime, "draw": number, "readout": name}
-            run |= {"n_labels": len(draw), "status": status}
-            if status in UNSCORED:
-                scores.add(None, **run)
-                continue
-            readout = READOUTS[name]()
-            readout.fit(pool_PD[draw], truth.pool_P[draw], len(truth.classes))
-            scores.add(*readout.predict(test_ND), **run)
+        names = usable(list(dict.fromkeys([*readouts, *RE_SCORES])), regime)
+        run: dict[str, Any] = {"regime": regime, "draw": number}
+        run |= {"n_labels": len(draw), "status": status}
+        if status in UNSCORED:
+            for name in names:
+                scores.add(None, readout=name, **run)
+            continue
+        z_ND, y_N, classes = pool_PD[draw], truth.pool_P[draw], len(truth.classes)
+        for name, predicted in predict_all(names, z_ND, y_N, classes, test_ND):
+            scores.add(*predicted, readout=name, **run)
     return scores.frames()
