@@ -173,7 +173,7 @@ def _one(
     pool_ND = embed(model.encoder, data.x_PG[rows]).numpy()
     test_ND = embed(model.encoder, data.x_NG).numpy()
     y_N, classes = data.truth.pool_P[rows], len(data.truth.classes)
-    names = usable(RE_SCORES, regime.labels)
-    for name, predicted in predict_all(names, pool_ND, y_N, classes, test_ND):
+    asked = usable(RE_SCORES, regime.labels)
+    for name, predicted in predict_all(asked, pool_ND, y_N, classes, test_ND):
         run["readout"] = name
         scores.add(*predicted, **run, n_labels=len(rows), status=status)

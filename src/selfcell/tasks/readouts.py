@@ -163,8 +163,10 @@ def predict_all(
     reach = max((r.reach for r in fitted.values() if isinstance(r, Neighbours)), default=0)
     found = nearest(z_MD, z_ND, min(reach, len(z_ND))) if reach else None
     for name, readout in fitted.items():
-        votes = found is not None and isinstance(readout, Neighbours)
-        yield name, readout.vote(found) if votes else readout.predict(z_MD)
+        if found is not None and isinstance(readout, Neighbours):
+            yield name, readout.vote(found)
+        else:
+            yield name, readout.predict(z_MD)
 
 
 READOUTS: Mapping[str, Callable[[], Readout]] = {
