@@ -130,7 +130,10 @@ def test_deviations_come_one_at_a_time(data):
         json.loads(study.pretrain_spec("kang_ctrl", name, 0))
         for name in ("random_mask", "random_mask-sigmoid")
     )
-    assert other["protocol"] == "published"  # so that no contrast takes it for a method
+    tuned = json.loads(study.finetune_spec(FineTune("pbmc3k", "kang_ctrl", "random_mask-relu", 0)))
+    assert (
+        other["protocol"] == tuned["protocol"] == "published"
+    )  # so that no contrast takes it for a method
     changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
     assert changed == {"output"}
     assert plain.pretrain_spec("kang_ctrl", "random_mask", 0) == json.dumps(

@@ -227,7 +227,7 @@ class Study:
     def _finetune(self, job: FineTune, regimes: list[TunedRegime]) -> FineTuneSpec:
         tuning, training = self.config.fine_tuning, self.config.pretraining
         return FineTuneSpec(
-            **self._study(),
+            **self._study(job.method),
             **job._asdict(),
             regimes=regimes,
             batch=tuning.batch,
