@@ -87,7 +87,11 @@ def test_test_cells_stay_out_of_every_corpus_of_their_data_set(data):
 
 def test_tuning_is_needed(data, tmp_path):
     data["fine_tuning"]["tuning"] = str(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match=r"no file .*none\.yaml; .*make tune"):
+        Study(from_mapping(data))
+    data["fine_tuning"]["tuning"] = ""  # a study that tunes has none yet
     study = Study(from_mapping(data))
+    assert study.tune_spec(FineTune("pbmc3k", "none", "scratch", 0))
     with pytest.raises(ConfigError, match="make tune"):
         study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0))
 

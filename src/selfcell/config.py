@@ -66,7 +66,7 @@ class FineTuning(Section):
     """Also train scratch for the pre-training and fine-tuning steps together, on the first draw
     of each regime."""
     tuning: str = "resources/tuning.yaml"
-    """Learning rate and steps of each arm, as `make tune` chose them."""
+    """Learning rate and steps of each arm, as `make tune` chose them; empty while tuning."""
     grid: Grid = Grid()
     """What `make tune` chooses from."""
 

@@ -68,6 +68,8 @@ class Study:
         self.deviations = deviating(self.methods) if config.deviations else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
+        if config.fine_tuning.methods and config.fine_tuning.tuning:
+            self._tuning()
         own_sets = [entry.name for entry in config.gene_sets]
         for method in config.methods:
             for name in self.gene_sets(method.name):
@@ -273,16 +275,18 @@ class Study:
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
-        path = Path(self.config.fine_tuning.tuning)
-        path = path if path.is_absolute() else ROOT / path
-        if not path.is_file():
-            raise ConfigError(f"{path} does not exist", "a tuning table", "make tune")
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))["chosen"]
+        table = yaml.safe_load(self._tuning().read_text(encoding="utf-8"))["chosen"]
         arm = SCRATCH if arm == SCRATCH_LONG else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
         settings = table.get(arm, table[kind])
         few = "all" if labels == "all" else "few"
         return float(settings[few]["lr"]), int(settings[few]["steps"])
+
+    def _tuning(self) -> Path:
+        path = ROOT / self.config.fine_tuning.tuning  # an absolute path stays itself
+        if not path.is_file():
+            raise ConfigError(f"fine_tuning.tuning: no file {path}", "a tuning table", "make tune")
+        return path
 
     def _params(self, entry: Method) -> dict[str, Any]:
         import dataclasses

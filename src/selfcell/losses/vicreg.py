@@ -15,9 +15,9 @@ from selfcell.nets.across import processes, sum_across
 def vicreg(
     a_BD: Tensor,
     b_BD: Tensor,
-    invariance: float = 25.0,
-    variance: float = 25.0,
-    covariance: float = 1.0,
+    invariance: float,
+    variance: float,
+    covariance: float,
 ) -> Tensor:
     """Scalar invariance * s + variance * (v(a) + v(b)) + covariance * (c(a) + c(b)).
 
