@@ -80,9 +80,14 @@ def select(
         )
     kept = _at_most(spec.max_cells, kept, obs)
     ids = tuple(str(cell) for dataset, rows in kept for cell in obs[dataset].index[rows])
-    if not ids or len(set(ids)) != len(ids):
-        fault = "chooses a cell twice" if ids else "is empty"
-        raise DataError(f"corpus {spec.name!r} {fault}", "each cell once, at least one")
+    if not ids:
+        raise DataError(
+            f"corpus {spec.name!r} is empty: of the cells chosen, {excluded} are test cells",
+            "at least one that no target tests",
+            "choose other cells; targets that test each other's training cells take a study each",
+        )
+    if len(set(ids)) != len(ids):
+        raise DataError(f"corpus {spec.name!r} chooses a cell twice", "each cell once")
     return Selection(tuple(kept), ids, excluded)
 
 
