@@ -308,3 +308,15 @@ def test_layout_is_two_dimensional_and_repeats() -> None:
     first, second = embedding.layout(code, 3), embedding.layout(code, 3)
     assert first.shape == (60, 2)
     np.testing.assert_array_equal(first, second)
+
+
+def test_more_methods_than_a_page_has_room_for_are_counted() -> None:
+    methods = [f"method_{number:02d}" for number in range(training.MOST + 11)]
+    rows = [
+        {"corpus": "c", "method": name, "seed": 0, "measure": "loss", "step": step, "value": 1.0}
+        for name in methods for step in (1, 2, 3)
+    ]  # fmt: skip
+    figure = training.draw(pd.DataFrame(rows))
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert len([title for title in titles if title]) == training.MOST
+    assert figure.legends[0].get_title().get_text() == "11 more methods in the table"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Run = tuple[str, str, int]
 COLUMNS = ("corpus", "method", "seed", "step", "measure", "value")
 POINTS = 100  # of each run's curve
+MOST = 20  # methods a page has room for
 MEASURES = {"loss": "training loss", "skill": "masked skill", "retrieval": "retrieval / chance"}
 CORPUS_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
 
@@ -55,9 +56,14 @@ def summary(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """For each method the loss, and below it the measure of the learning gate."""
+    """For each method the loss, and below it the measure of the learning gate.
+
+    More than `MOST` methods do not fit a page: the others are counted and stay in the table.
+    """
     require(frame, COLUMNS, "training")
     methods = sorted(set(frame.method), key=lambda name: (name != "random_mask", name))
+    left_out = len(methods[MOST:])
+    methods = methods[:MOST]
     corpora = sorted(set(frame.corpus), key=lambda name: (style.is_control(name), name))
     palette = [CORPUS_COLOURS[i % len(CORPUS_COLOURS)] for i in range(len(corpora))]
     colours = dict(zip(corpora, palette, strict=True))
@@ -76,6 +82,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         figure.legend(
             handles=[_key(corpus, colours) for corpus in corpora], loc="outside lower center",
             ncols=len(corpora), borderpad=0.1,
+            title=f"{left_out} more methods in the table" if left_out else None,
         )  # fmt: skip
     return figure
 
