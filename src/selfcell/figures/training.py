@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Run = tuple[str, str, int]
 COLUMNS = ("corpus", "method", "seed", "step", "measure", "value")
 POINTS = 100  # of each run's curve
-MOST = 20  # methods a page has room for
+MOST = 16  # methods a page has room for
 MEASURES = {"loss": "training loss", "skill": "masked skill", "retrieval": "retrieval / chance"}
 CORPUS_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
 
@@ -67,7 +67,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     corpora = sorted(set(frame.corpus), key=lambda name: (style.is_control(name), name))
     palette = [CORPUS_COLOURS[i % len(CORPUS_COLOURS)] for i in range(len(corpora))]
     colours = dict(zip(corpora, palette, strict=True))
-    columns = min(len(methods), 4 if len(methods) <= 16 else 5)
+    columns = min(len(methods), 4)
     rows = -(-len(methods) // columns)
     with style.styled():
         figure = style.new(min(52.0 * rows + 10, style.MAX_HEIGHT_MM))
@@ -78,7 +78,9 @@ def draw(frame: pd.DataFrame) -> Figure:
             row, column = divmod(index, columns)
             own = frame[frame.method == method]
             _pair(panels[2 * row, column], panels[2 * row + 1, column], own, colours)
-            style.title(panels[2 * row, column], index, style.method_name(method))
+            base, _, changed = method.partition("-")  # a deviation goes below its method
+            words = style.method_name(base), changed.replace("_", " ")
+            style.title(panels[2 * row, column], index, *words)
         figure.legend(
             handles=[_key(corpus, colours) for corpus in corpora], loc="outside lower center",
             ncols=len(corpora), borderpad=0.1,
