@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from selfcell import catalogue
 from selfcell.catalogue import markdown
 from selfcell.data.registry import Registry
+from selfcell.deviations import TRAINING
 from selfcell.errors import DataError
 from selfcell.release import MANIFEST
 from selfcell.study import Study
@@ -46,8 +47,9 @@ def fill(text: str, parts: Mapping[str, str]) -> str:
 
 
 def released(folder: Path) -> list[Path]:
-    """Released studies: the default one first, then others by name."""
-    found = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
+    """Released studies: the default one first, then others by name. The study of the released
+    code's differences has a page of its own."""
+    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name != TRAINING]
     return sorted(found, key=lambda path: (path.name != FIRST, path.name))
 
 
