@@ -113,14 +113,21 @@ def effect(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
     both["difference"] = both.value_a - both.value_b
     value_SD = both.pivot_table("difference", "seed", ["draw"], aggfunc=_whole)
     rows, columns = complete(value_SD.to_numpy(float))
-    counts = a.drop_duplicates(["seed"]).status.value_counts()
-    said = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
+    said, without = _states(a), _states(b)
+    if "not learned" in without or "collapsed" in without or "diverged" in without:
+        said += f"; without it: {without}"
     if not rows:
         return ["–", said]
     result = crossed(value_SD.to_numpy(float)[rows][:, columns])
     low, high = result.interval()
     text = f"{result.mean:+.3f}" + ("" if low != low else f" [{low:+.3f}, {high:+.3f}]")
     return [text.replace("-", "−"), said]
+
+
+def _states(rows: pd.DataFrame) -> str:
+    """How many pre-training seeds ended in each status."""
+    counts = rows.drop_duplicates(["seed"]).status.value_counts()
+    return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
 
 
 def _whole(values: pd.Series) -> float:

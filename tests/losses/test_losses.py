@@ -123,6 +123,11 @@ def test_ntxent(temperature: float) -> None:
         lambda a: reference.ntxent(a, B, temperature),
         A,
     )
+    compare(
+        lambda b: ntxent(t(A), b, temperature),
+        lambda b: reference.ntxent(A, b, temperature),
+        B,
+    )
 
 
 def test_vicreg() -> None:

@@ -20,6 +20,7 @@ CASES = {
     **{name: {} for name in METHODS},
     "random_mask/nb": {"loss": "nb"},
     "gene_programme/expressed": {"of": "expressed"},
+    "gene_programme/expressed batch": {"of": "expressed", "per_batch": True},
     "gene_programme/batch": {"of": "programmes", "per_batch": True},
     "byol/batch": {"per_batch": True, "p": 0.5},
 }

@@ -82,12 +82,14 @@ def test_simsiam_loss_is_the_papers_plus_one_and_stops_the_gradient() -> None:
 def test_byols_target_moves_towards_the_online_network() -> None:
     method = byol(momentum=0.9)
     start = method.target_encoder.layers[-1].weight.clone()
+    projector = method.target_projector.layers[0].weight.clone()
     train(method, context(), 3)
     moved = method.target_encoder.layers[-1].weight
     online = method.encoder.layers[-1].weight
     assert not torch.equal(moved, start)
     assert (moved - online).norm() < (start - online).norm()
     assert all(not p.requires_grad for p in method.target_encoder.parameters())
+    assert not torch.equal(method.target_projector.layers[0].weight, projector)
 
 
 def test_byols_frozen_target_stays() -> None:

@@ -22,6 +22,7 @@ from selfcell.masks.programmes import Coverage, Programmes, select
 from selfcell.methods.base import Batch, Context, Method
 from selfcell.methods.masked import Masked, MaskedParams
 from selfcell.methods.params import param
+from selfcell.nets.across import sum_across
 
 log = logging.getLogger("selfcell")
 
@@ -108,7 +109,9 @@ class GeneProgramme(Masked):
         base_BG = self.measured_G[None]
         if self.of == "expressed":
             expressed_BG = batch.x_BG > 0
-            base_BG = expressed_BG.any(0, keepdim=True) if self.per_batch else expressed_BG
+            if self.per_batch:  # what any cell of the step expresses, on whatever process
+                expressed_BG = sum_across(expressed_BG.sum(0, keepdim=True)) > 0
+            base_BG = expressed_BG
         mask_BG = self.programmes.union(batch.noise, self.share, base_BG, self.per_batch)
         return mask_BG.expand_as(batch.x_BG)
 

@@ -33,7 +33,7 @@ def best_pca(bench: Bench, readout: str, controls: Sequence[str]) -> Side | None
     arms = [
         arm
         for arm in find(bench, readout=readout)
-        if arm.method.split("_")[0] == "pca" and arm.corpus not in controls
+        if arm.method in ("pca", "pca_own_genes") and arm.corpus not in controls
     ]
     if not arms:
         return None
@@ -59,8 +59,9 @@ def plan(bench: Bench, corpus: str, controls: Sequence[str]) -> list[Contrast]:
 
 
 def _primary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[Contrast]:
-    scratch = find(bench, method="scratch", mode="fine-tuned")
-    for tuned in find(bench, corpus, method=MAE, mode="fine-tuned"):
+    # Fine-tuned networks are judged by their head; its code has re-scores alone.
+    scratch = find(bench, method="scratch", mode="fine-tuned", readout="head")
+    for tuned in find(bench, corpus, method=MAE, mode="fine-tuned", readout="head"):
         for arm in scratch:
             yield Contrast("primary", "MAE fine-tuned - scratch", one(tuned), one(arm))
     pca = best_pca(bench, "probe", controls)
@@ -86,7 +87,8 @@ def _secondary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[C
         if arm.method.startswith(PERMUTED):
             continue
         if arm.mode == "fine-tuned":
-            yield from _against_scratch(bench, arm)
+            if arm.readout == "head":
+                yield from _against_scratch(bench, arm)
             continue
         bar = pca.get(arm.readout)
         if bar is not None and (arm.method, arm.readout) != (MAE, "probe"):
