@@ -25,7 +25,8 @@ study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	$(SNAKEMAKE) --configfile $(CONFIG)
 	@test -n "$(STUDY)" || { echo "$(CONFIG) names no study" >&2; exit 2; }
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures -newer $(REPORT))" ]; then \
-		$(BIN)/snakemake --configfile $(CONFIG) --report $(REPORT); fi
+		$(BIN)/snakemake --configfile $(CONFIG) --report $(RESULTS)/.report.html && \
+		mv $(RESULTS)/.report.html $(REPORT); fi
 	@echo
 	@echo "score table  $(RESULTS)/scores.parquet"
 	@echo "contrasts    $(RESULTS)/contrasts.parquet"
@@ -40,7 +41,8 @@ figures: $(VENV)/study  ## redraw results/released from its tables, without trai
 
 tune: $(VENV)/study  ## choose the fine-tuning grid on the development set
 	$(SNAKEMAKE) --configfile configs/tune.yaml -- tuned
-	cp results/tune/tuning.yaml resources/tuning.yaml
+	cp results/tune/tuning.yaml resources/.tuning.yaml
+	mv resources/.tuning.yaml resources/tuning.yaml
 
 schema: $(VENV)/study  ## write the configuration's schema from the code
 	$(BIN)/python workflow/scripts/schema.py --out workflow/schemas/config.schema.yaml

@@ -76,6 +76,35 @@ def test_a_study_needs_its_name(data):
         from_mapping(data)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("pretraining", "seeds"), [-5], "greater than or equal to 0"),
+        (("pretraining", "seeds"), [], "at least 1"),
+        (("pretraining", "seeds"), [0, 0], "'0' stands twice"),
+        (("network", "hidden"), [0], "greater than or equal to 1"),
+        (("network", "hidden"), [], "at least 1"),
+        (("frozen", "readouts"), [], "at least 1"),
+        (("fine_tuning", "grid"), {"lr": [-1.0]}, "greater than or equal to 0.0000001"),
+        (("labels", "draws"), 2, r"3 draws of 10 labels are outside \[1, 2\]"),
+        (("study",), "released", "where `make release` writes"),
+    ],
+)
+def test_lists_and_pairs_are_checked_too(data, path, value, words):
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with pytest.raises(ConfigError, match=words):
+        from_mapping(data)
+
+
+def test_a_parameter_that_is_no_number(data):
+    data["methods"][0]["params"] = {"rate": float("nan")}
+    with pytest.raises(ConfigError, match="rate: nan; needed: a float"):
+        from_mapping(data)
+
+
 def test_names_must_differ(data):
     data["methods"] = data["methods"][:1] * 2
     with pytest.raises(ConfigError, match="stands twice"):

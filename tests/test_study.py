@@ -152,3 +152,12 @@ def test_deviations_of_a_published_study_are_refused(data):
     data |= {"protocol": "intended", "deviations": ["kang"]}
     with pytest.raises(ConfigError, match="did you mean 'kang_ctrl'"):
         from_mapping(data)
+
+
+def test_own_gene_sets_go_by_their_name(data):
+    own = {"name": "mine", "method": "gene_programme", "params": {"gene_sets": "sets"}}
+    data["methods"].append(own)
+    with pytest.raises(ConfigError, match="unknown reference 'sets'"):
+        Study(from_mapping(data))
+    data["gene_sets"] = [{"name": "sets", "path": "my_sets.gmt"}]
+    assert Study(from_mapping(data)).gene_sets("mine") == ["sets"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -29,7 +29,7 @@ REGISTRY = ROOT / "resources" / "datasets.yaml"
 class Pretraining(Training):
     """Budget, optimiser and seeds of pre-training."""
 
-    seeds: list[int] = [0, 1, 2]
+    seeds: list[Annotated[int, Field(ge=0, le=10**9)]] = Field([0, 1, 2], min_length=1)
     """One run of each method for each seed (weights, order, noise)."""
 
 
@@ -45,9 +45,9 @@ class FineTuneRegime(Section):
 class Grid(Section):
     """Settings that tuning chooses from, the same for every arm."""
 
-    lr: list[float] = [1e-4, 3e-4, 1e-3]
+    lr: list[Annotated[float, Field(ge=1e-7, le=1.0)]] = Field([1e-4, 3e-4, 1e-3], min_length=1)
     """Learning rates of AdamW."""
-    steps: list[int] = [300, 1000]
+    steps: list[Annotated[int, Field(ge=1, le=10**8)]] = Field([300, 1000], min_length=1)
     """Optimiser steps."""
 
 
@@ -74,7 +74,7 @@ class FineTuning(Section):
 class Readouts(Section):
     """Readouts on frozen embeddings."""
 
-    readouts: list[Readout] = ["probe", "prototype", "knn1"]
+    readouts: list[Readout] = Field(["probe", "prototype", "knn1"], min_length=1)
     """knn5 runs only in regimes of at least 10 labels."""
 
 
@@ -144,6 +144,13 @@ class Config(Section):
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]
         _known("fine_tuning.regimes.labels", wanted, regimes)
         _known("baselines", self.baselines, BASELINES)
+        _unique("pretraining.seeds", [str(seed) for seed in self.pretraining.seeds])
+        for regime in self.fine_tuning.regimes:
+            if regime.draws > self.labels.draws:
+                where = f"fine_tuning.regimes: {regime.draws} draws of {regime.labels} labels"
+                raise ValueError(f"{where} are outside [1, {self.labels.draws}] (labels.draws)")
+        if self.study == "released":
+            raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
 
 

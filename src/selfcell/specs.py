@@ -21,7 +21,9 @@ Readout = Literal["probe", "prototype", "knn1", "knn5"]
 class Network(Section):
     """Encoder (mirrored by decoders), shared by every arm."""
 
-    hidden: list[int] = [512, 512, 256, 256, 64]
+    hidden: list[Annotated[int, Field(ge=1, le=65_536)]] = Field(
+        [512, 512, 256, 256, 64], min_length=1
+    )
     """Layer widths; the last is the embedding's."""
     activation: Literal["selu", "relu"] = "selu"
     """After each layer."""

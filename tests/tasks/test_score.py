@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from selfcell.errors import DataError
 from selfcell.stats import table
 from selfcell.stats.predictions import PREDICTIONS
+from selfcell.tasks.results import write_run
 from selfcell.tasks.score import Truth, embedding_status, evaluate_frozen
 from tests.tasks.blobs import CLASSES, SIZES, cells, split
 
@@ -140,3 +143,14 @@ def test_wrong_rows_and_names_are_refused() -> None:
         evaluate_frozen(pool[1:], test, truth, ["probe"], KEYS)
     with pytest.raises(DataError, match="unknown readout"):
         evaluate_frozen(pool, test, truth, ["prob"], KEYS)
+
+
+@pytest.mark.parametrize("status", ["diverged", "collapsed"])
+def test_a_run_in_which_nothing_was_predicted_is_written(status: str, tmp_path: Path) -> None:
+    z = np.zeros((len(Truth.of(split()).pool_P), 2))
+    test = np.zeros((len(Truth.of(split()).test_N), 2))
+    frames = evaluate_frozen(z, test, Truth.of(split()), ["probe"], KEYS, status)
+    write_run(tmp_path / "run", [frames], {"rule": "frozen"})
+    scores = table.read(tmp_path / "run" / "scores.parquet")
+    assert set(scores.status) <= {"diverged", "collapsed"} and scores.value.isna().all()
+    assert len(PREDICTIONS.read(tmp_path / "run" / "predictions.parquet")) == 0

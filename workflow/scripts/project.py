@@ -39,14 +39,14 @@ def main(args: argparse.Namespace) -> None:
     """Make each map, write them as one table."""
     import pandas as pd
     import torch
+    from tqdm import tqdm
 
     from selfcell.data.specs import named_paths
 
     torch.set_num_threads(args.threads)
     stores = named_paths(sorted(set(args.store)), "--store")
-    frame = pd.concat(
-        [one_map(folder, split, stores) for folder, split in args.map], ignore_index=True
-    )
+    maps = tqdm(args.map, desc="maps", unit="map", mininterval=1.0)
+    frame = pd.concat([one_map(folder, split, stores) for folder, split in maps], ignore_index=True)
     with job.atomic(args.out) as path:
         frame.to_parquet(path, index=False)
 

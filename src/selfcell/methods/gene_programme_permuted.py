@@ -23,7 +23,7 @@ class Params:
     """Hyper-parameters of the permuted-programme autoencoder."""
 
     permutation: int = param(0, "which permutation of the programmes", 0, 1000000)
-    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry, or a GMT file")
+    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry or under `gene_sets`")
     share: float = param(0.25, "share to mask, of what `of` names", 0.001, 0.99)
     of: str = param(
         "measured",

@@ -26,7 +26,7 @@ log = logging.getLogger("selfcell")
 class Params:
     """Hyper-parameters of the programme-to-programme autoencoder."""
 
-    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry, or a GMT file")
+    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry or under `gene_sets`")
     programmes: int = param(1, "programmes drawn for each cell", 1, 1000)
     isolate: bool = param(True, "show and score only the drawn programmes; false: everything")
     per_batch: bool = param(False, "the same programmes for all cells of a step")

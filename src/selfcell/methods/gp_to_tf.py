@@ -33,7 +33,9 @@ LEAST_FACTORS = 8  # with fewer in a cell's loss the encoder does not train
 class Params:
     """Hyper-parameters of the programme-to-factor autoencoder."""
 
-    gene_sets: str = param("msigdb_tft", "TF target sets: a name in the registry, or a GMT file")
+    gene_sets: str = param(
+        "msigdb_tft", "TF target sets: a name in the registry or under `gene_sets`"
+    )
     factors: int = param(64, "factors drawn for each cell, or all there are", 1, 1000)
     isolate: bool = param(True, "show only targets, score only factors; false: everything")
     per_batch: bool = param(False, "the same factors for all cells of a step")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -53,6 +54,7 @@ def read(schema: type, values: Mapping[str, Any], where: str) -> Any:
 def _check(field: dataclasses.Field[Any], value: Any, where: str) -> None:
     kind = type(field.default)
     fits = isinstance(value, (int, float)) if kind is float else isinstance(value, kind)
+    fits = fits and (not isinstance(value, float) or math.isfinite(value))
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{where}: {value!r}", f"a {kind.__name__}")
     choices = field.metadata["choices"]

@@ -28,7 +28,7 @@ SIMULATED = 4096
 class Params:
     """Hyper-parameters of the rate-matched autoencoder; the programmes only set the rates."""
 
-    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry, or a GMT file")
+    gene_sets: str = param("msigdb_c8", "gene sets: a name in the registry or under `gene_sets`")
     share: float = param(0.25, "share to mask, of what `of` names", 0.001, 0.99)
     of: str = param(
         "measured",

@@ -28,7 +28,9 @@ def write_run(
         DataError: a row breaks the contract of the score table.
     """
     scores = pd.concat([part for part, _ in frames], ignore_index=True)
-    predictions = pd.concat([part for _, part in frames if len(part)], ignore_index=True)
+    # Where nothing was predicted (every run diverged or collapsed) the table is empty.
+    guessed = [part for _, part in frames if len(part)] or [frames[0][1]]
+    predictions = pd.concat(guessed, ignore_index=True)
     with job.atomic(folder) as temporary:
         temporary.mkdir()
         table.write(scores, temporary / "scores.parquet")

@@ -210,7 +210,11 @@ def evaluate_frozen(
         raise DataError(f"unknown readout {unknown[0]!r}", f"one of {', '.join(READOUTS)}")
     status = embedding_status(pool_PD, test_ND, status)
     scores = Scores(keys, truth)
-    for regime, number, draw in truth.each_draw():
+    from tqdm import tqdm
+
+    title = f"{keys['method']} on {keys['target']}"
+    every = list(truth.each_draw())
+    for regime, number, draw in tqdm(every, desc=title, unit="draw", mininterval=1.0):
         names = usable(list(dict.fromkeys([*readouts, *RE_SCORES])), regime)
         run: dict[str, Any] = {"regime": regime, "draw": number}
         run |= {"n_labels": len(draw), "status": status}
