@@ -44,7 +44,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     outputs = [part for name, path in out.items() for part in (f"--{name}", path)]
     done = call(
         *("collect", "--runs", tmp_path / "runs.txt", *outputs),
-        *("--provenance", tmp_path / "provenance.json"),
+        *("--provenance", tmp_path / "provenance.json", "--lineage", tmp_path / "lineage.json"),
     )
     assert done.returncode == 0, done.stderr
     inputs = [part for name, path in out.items() for part in (f"--{name}", path)]
@@ -70,7 +70,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_users_error_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs.txt").write_text("")
-    paths = [part for name in ("scores", "predictions", "costs", "provenance")
+    paths = [part for name in ("scores", "predictions", "costs", "provenance", "lineage")
              for part in (f"--{name}", tmp_path / name)]  # fmt: skip
     done = call("collect", "--runs", tmp_path / "runs.txt", *paths)
     assert done.returncode == 2
