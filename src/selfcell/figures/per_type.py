@@ -46,10 +46,11 @@ def summary(scores: pd.DataFrame, truths: Mapping[str, Truth]) -> pd.DataFrame:
     mae = rows[(rows.method == "random_mask") & ~rows.corpus.map(style.is_control).astype(bool)]
     for (target, corpus), own in mae.groupby(["target", "corpus"], sort=True):
         others = rows[rows.target == target]
+        heads = others[others.readout == "head"]  # re-scores of the same network are no runs
         pool = dict(zip(truths[target].classes, truths[target].pool, strict=True))
         for comparison, a, b in (
             (FROZEN, own[own.readout == "probe"], _best_pca(others)),
-            (TUNED, own[own["mode"] == "fine-tuned"], others[others.method == "scratch"]),
+            (TUNED, own[own.readout == "head"], heads[heads.method == "scratch"]),
         ):
             for row in _changes(a, b):
                 n = pool[str(row["label"])]
