@@ -8,6 +8,7 @@ import yaml
 
 from selfcell.config import from_mapping
 from selfcell.errors import ConfigError
+from selfcell.slices import Slices
 from selfcell.study import FineTune, Model, Study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ def data():
 
 def specs(data):
     study = Study(from_mapping(data))
-    return {model: study.pretrain_spec(*model) for model in study.models()}
+    return {model: Slices(study).pretrain(*model) for model in study.models()}
 
 
 def test_models_cross_corpora_methods_and_seeds(data):
@@ -71,8 +72,8 @@ def test_a_default_spelled_out_is_the_same_job(data):
 
 def test_scratch_long_sees_the_cells_of_pretraining_too(data):
     study = Study(from_mapping(data))
-    short = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0)))
-    long = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch_long", 0)))
+    short = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch", 0)))
+    long = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch_long", 0)))
     extra = data["pretraining"]["steps"] * data["pretraining"]["batch"]
     for one, other in zip(short["regimes"], long["regimes"], strict=True):
         assert (other["steps"] - one["steps"]) * short["batch"] == extra
@@ -91,9 +92,9 @@ def test_tuning_is_needed(data, tmp_path):
         Study(from_mapping(data))
     data["fine_tuning"]["tuning"] = ""  # a study that tunes has none yet
     study = Study(from_mapping(data))
-    assert study.tune_spec(FineTune("pbmc3k", "none", "scratch", 0))
+    assert Slices(study).tune(FineTune("pbmc3k", "none", "scratch", 0))
     with pytest.raises(ConfigError, match="make tune"):
-        study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0))
+        Slices(study).finetune(FineTune("pbmc3k", "none", "scratch", 0))
 
 
 def test_unknown_registry_names_are_refused(data):
@@ -105,16 +106,16 @@ def test_unknown_registry_names_are_refused(data):
 def test_published_reaches_methods_networks_and_scratch(data):
     data["protocol"] = "published"
     study = Study(from_mapping(data))
-    spec = json.loads(study.pretrain_spec("kang_ctrl", "random_mask", 0))
+    spec = json.loads(Slices(study).pretrain("kang_ctrl", "random_mask", 0))
     assert spec["protocol"] == "published"
     assert spec["params"]["output"] == "sigmoid"
-    assert json.loads(study.pretrain_spec("kang_ctrl", "light_mask", 0))["params"]["rate"] == 0.1
+    assert json.loads(Slices(study).pretrain("kang_ctrl", "light_mask", 0))["params"]["rate"] == 0.1
     assert spec["network"]["activation"] == "selu"  # trained with one, read with the other
-    assert json.loads(study.frozen_spec("kang_ctrl", "random_mask", 0))["network"] == {
+    assert json.loads(Slices(study).frozen("kang_ctrl", "random_mask", 0))["network"] == {
         **spec["network"], "activation": "relu", "dropout": 0.0,
     }  # fmt: skip
-    tuned = json.loads(study.finetune_spec(FineTune("pbmc3k", "kang_ctrl", "random_mask", 0)))
-    scratch = json.loads(study.finetune_spec(FineTune("pbmc3k", "none", "scratch", 0)))
+    tuned = json.loads(Slices(study).finetune(FineTune("pbmc3k", "kang_ctrl", "random_mask", 0)))
+    scratch = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch", 0)))
     assert tuned["network"] == {**scratch["network"], "dropout": 0.0}
     assert scratch["network"]["activation"] == "relu"
 
@@ -131,16 +132,18 @@ def test_deviations_come_one_at_a_time(data):
     tuned = {job.method for job in study.fine_tunes() if job.target == "pbmc3k"}
     assert tuned >= {"random_mask-relu", "random_mask-no_dropout"}
     base, other = (
-        json.loads(study.pretrain_spec("kang_ctrl", name, 0))
+        json.loads(Slices(study).pretrain("kang_ctrl", name, 0))
         for name in ("random_mask", "random_mask-sigmoid")
     )
-    tuned = json.loads(study.finetune_spec(FineTune("pbmc3k", "kang_ctrl", "random_mask-relu", 0)))
+    tuned = json.loads(
+        Slices(study).finetune(FineTune("pbmc3k", "kang_ctrl", "random_mask-relu", 0))
+    )
     assert (
         other["protocol"] == tuned["protocol"] == "published"
     )  # so that no contrast takes it for a method
     changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
     assert changed == {"output"}
-    assert plain.pretrain_spec("kang_ctrl", "random_mask", 0) == json.dumps(
+    assert Slices(plain).pretrain("kang_ctrl", "random_mask", 0) == json.dumps(
         base, separators=(",", ":")
     )
 

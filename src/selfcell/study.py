@@ -1,7 +1,6 @@
-"""What a configuration asks for: which models, which evaluations, and each job's own slice.
+"""What a configuration asks for: which models, which evaluations, with which settings.
 
-A job gets only the slice that defines it, as one JSON string, so that a changed setting re-runs
-the branch it belongs to and nothing else.
+`selfcell.slices` tells each job its part of it.
 """
 
 from __future__ import annotations
@@ -15,20 +14,10 @@ import yaml
 
 from selfcell.config import REGISTRY, Config
 from selfcell.data.registry import Registry
-from selfcell.data.specs import CorpusSpec
 from selfcell.entries import Corpus, Method, Target, deviating
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
-from selfcell.specs import (
-    BaselineSpec,
-    FineTuneSpec,
-    FrozenSpec,
-    Network,
-    PretrainSpec,
-    Training,
-    TunedRegime,
-)
 
 NONE = "none"
 SCRATCH, SCRATCH_LONG = "scratch", "scratch_long"
@@ -138,7 +127,7 @@ class Study:
 
     def gene_sets(self, method: str) -> list[str]:
         """Gene-set collections that a method's parameters name; empty for most methods."""
-        params = self._params(self.methods[method])
+        params = self.params(self.methods[method])
         return [params["gene_sets"]] if params.get("gene_sets") else []
 
     def ontology_keys(self) -> dict[str, str]:
@@ -168,104 +157,9 @@ class Study:
         if self.config.mirrors:
             os.environ["SELFCELL_MIRRORS"] = ",".join(every)
 
-    # -- the slice of each job ---------------------------------------------------------------
+    # -- with which settings -----------------------------------------------------------------
 
-    def corpus_spec(self, corpus: str) -> CorpusSpec:
-        """Which cells a corpus holds."""
-        fields = self.corpora[corpus].model_dump(exclude={"methods"})
-        return CorpusSpec(**fields, targets=tuple(self.excluding(corpus)))
-
-    def pretrain_spec(self, corpus: str, method: str, seed: int) -> str:
-        """All that a pre-training run depends on beside its data and its code."""
-        entry = self.methods[method]
-        return PretrainSpec(
-            **self._study(method),
-            corpus=self.corpus_spec(corpus),
-            method=method,
-            task=entry.task,
-            params=self._params(entry),
-            network=self.config.network,
-            training=Training(**self.config.pretraining.model_dump(exclude={"seeds"})),
-            seed=seed,
-        ).to_json()
-
-    def frozen_spec(self, corpus: str, method: str, seed: int) -> str:
-        """Readouts of a frozen model on its targets."""
-        readouts = self.config.frozen.readouts
-        return FrozenSpec(
-            **self._study(method),
-            corpus=corpus,
-            method=method,
-            seed=seed,
-            network=self._network(method),
-            readouts=readouts,
-        ).to_json()
-
-    def finetune_spec(self, job: FineTune) -> str:
-        """Regimes, budget and tuned settings of a fine-tuning job."""
-        tuning, training = self.config.fine_tuning, self.config.pretraining
-        # Cells seen in pre-training, in fine-tuning steps: the same number of cells again.
-        extra = training.steps * training.batch // tuning.batch
-        regimes = []
-        for regime in tuning.regimes:
-            (lr, steps), draws = self.tuned(job.method, str(regime.labels)), regime.draws
-            if job.method == SCRATCH_LONG:
-                # One draw: many steps, for a control that only has to be in sight.
-                steps, draws = steps + extra, 1
-            regimes.append(TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps))
-        return self._finetune(job, regimes).to_json()
-
-    def tune_spec(self, job: FineTune) -> str:
-        """The whole grid of settings for an arm, in each of its label regimes."""
-        tuning = self.config.fine_tuning
-        regimes = [
-            TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
-            for regime in tuning.regimes
-            for lr in tuning.grid.lr
-            for steps in tuning.grid.steps
-        ]
-        return self._finetune(job, regimes).to_json()
-
-    def _finetune(self, job: FineTune, regimes: list[TunedRegime]) -> FineTuneSpec:
-        tuning, training = self.config.fine_tuning, self.config.pretraining
-        return FineTuneSpec(
-            **self._study(job.method),
-            **job._asdict(),
-            regimes=regimes,
-            batch=tuning.batch,
-            weight_decay=tuning.weight_decay,
-            clip=training.clip,
-            precision=training.precision,
-            network=self._network(job.method),
-        )
-
-    def baseline_spec(self, target: str) -> str:
-        """Baselines of a target."""
-        return BaselineSpec(
-            **self._study(),
-            target=target,
-            corpora=[self.corpus_spec(name) for name in self.targets[target].corpora],
-            baselines=self.config.baselines,
-            readouts=self.config.frozen.readouts,
-            network=self.config.network,
-            seeds=self.config.pretraining.seeds,
-        ).to_json()
-
-    def _study(self, method: str = "") -> dict[str, Any]:
-        """What every slice begins with. A deviation is a run of the published protocol, so that
-        no contrast takes it for a method of the study."""
-        protocol = "published" if method in self.deviations else self.config.protocol
-        return {"study": self.config.study, "protocol": protocol}
-
-    def _network(self, method: str) -> Network:
-        """The network that a method's weights are put into, or that is trained from scratch."""
-        if method in (SCRATCH, SCRATCH_LONG):
-            changed = published.SCRATCH if self.config.protocol == "published" else {}
-        else:
-            changed = self._published(method)[1]
-        return self.config.network.model_copy(update=changed)
-
-    def _published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
         task = self.methods[method].task
         if method in self.deviations:
@@ -288,9 +182,10 @@ class Study:
             raise ConfigError(f"fine_tuning.tuning: no file {path}", "a tuning table", "make tune")
         return path
 
-    def _params(self, entry: Method) -> dict[str, Any]:
+    def params(self, entry: Method) -> dict[str, Any]:
+        """All hyper-parameters of a method, defaults filled in. Raises ConfigError."""
         import dataclasses
 
-        values = self._published(entry.name)[0] | entry.params
+        values = self.published(entry.name)[0] | entry.params
         params = parameters(entry.task, values, f"methods.{entry.name}")
         return dataclasses.asdict(params)

@@ -10,6 +10,7 @@ from selfcell.config import from_mapping
 from selfcell.errors import SelfcellError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT, code_digest
+from selfcell.slices import Slices
 from selfcell.study import NONE, FineTune, Study
 from snakemake.settings.types import DeploymentMethod
 
@@ -18,6 +19,7 @@ try:
 except SelfcellError as error:
     raise WorkflowError(str(error)) from None
 
+SLICES = Slices(STUDY)
 CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.study}"
 STATE = "results/.state"
@@ -84,7 +86,7 @@ def run_files(kind):
 
 def corpora_json():
     """All corpora of the study, as the scripts read them."""
-    specs = [STUDY.corpus_spec(name).model_dump(mode="json") for name in STUDY.corpora]
+    specs = [SLICES.corpus(name).model_dump(mode="json") for name in STUDY.corpora]
     return json.dumps(specs, sort_keys=True)
 
 

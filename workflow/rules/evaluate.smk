@@ -26,7 +26,7 @@ rule frozen:
         mem_mb=2000,
         runtime=30,
     params:
-        spec=lambda wildcards: STUDY.frozen_spec(
+        spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
         stores=lambda wildcards: [
@@ -61,7 +61,7 @@ rule finetune:
         mem_mb=2000,
         runtime=60,
     params:
-        spec=lambda wildcards: STUDY.finetune_spec(fine_tune_job(wildcards)),
+        spec=lambda wildcards: SLICES.finetune(fine_tune_job(wildcards)),
         model=model_option,
         folder=FINETUNE,
         code=code("finetune"),
@@ -88,7 +88,7 @@ rule baseline:
         mem_mb=3000,
         runtime=60,
     params:
-        spec=lambda wildcards: STUDY.baseline_spec(wildcards.target),
+        spec=lambda wildcards: SLICES.baseline(wildcards.target),
         stores=[
             f"--store {name}={RESULTS}/data/{name}/store" for name in STUDY.datasets
         ],

@@ -23,7 +23,7 @@ rule pretrain:
         mem_mb=2000,
         runtime=60,
     params:
-        spec=lambda wildcards: STUDY.pretrain_spec(
+        spec=lambda wildcards: SLICES.pretrain(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
         stores=lambda wildcards: [

@@ -20,7 +20,7 @@ rule tune:
         mem_mb=2000,
         runtime=120,
     params:
-        spec=lambda wildcards: STUDY.tune_spec(fine_tune_job(wildcards)),
+        spec=lambda wildcards: SLICES.tune(fine_tune_job(wildcards)),
         model=model_option,
         code=code("tune"),
     shell:

@@ -1,0 +1,125 @@
+"""Each job's own slice of a study, as one JSON string.
+
+A job gets only what defines it, so that a changed setting re-runs the branch it belongs to and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfcell.data.specs import CorpusSpec
+from selfcell.methods import published
+from selfcell.specs import (
+    BaselineSpec,
+    FineTuneSpec,
+    FrozenSpec,
+    Network,
+    PretrainSpec,
+    Training,
+    TunedRegime,
+)
+from selfcell.study import SCRATCH, SCRATCH_LONG, FineTune, Study
+
+
+class Slices:
+    """The slices of one study's jobs, under the names of their rules."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.config = study.config
+
+    def corpus(self, corpus: str) -> CorpusSpec:
+        """Which cells a corpus holds."""
+        fields = self.study.corpora[corpus].model_dump(exclude={"methods"})
+        return CorpusSpec(**fields, targets=tuple(self.study.excluding(corpus)))
+
+    def pretrain(self, corpus: str, method: str, seed: int) -> str:
+        """All that a pre-training run depends on beside its data and its code."""
+        entry = self.study.methods[method]
+        return PretrainSpec(
+            **self._study(method),
+            corpus=self.corpus(corpus),
+            method=method,
+            task=entry.task,
+            params=self.study.params(entry),
+            network=self.config.network,
+            training=Training(**self.config.pretraining.model_dump(exclude={"seeds"})),
+            seed=seed,
+        ).to_json()
+
+    def frozen(self, corpus: str, method: str, seed: int) -> str:
+        """Readouts of a frozen model on its targets."""
+        readouts = self.config.frozen.readouts
+        return FrozenSpec(
+            **self._study(method),
+            corpus=corpus,
+            method=method,
+            seed=seed,
+            network=self._network(method),
+            readouts=readouts,
+        ).to_json()
+
+    def finetune(self, job: FineTune) -> str:
+        """Regimes, budget and tuned settings of a fine-tuning job."""
+        tuning, training = self.config.fine_tuning, self.config.pretraining
+        # Cells seen in pre-training, in fine-tuning steps: the same number of cells again.
+        extra = training.steps * training.batch // tuning.batch
+        regimes = []
+        for regime in tuning.regimes:
+            (lr, steps), draws = self.study.tuned(job.method, str(regime.labels)), regime.draws
+            if job.method == SCRATCH_LONG:
+                # One draw: many steps, for a control that only has to be in sight.
+                steps, draws = steps + extra, 1
+            regimes.append(TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps))
+        return self._finetune(job, regimes).to_json()
+
+    def tune(self, job: FineTune) -> str:
+        """The whole grid of settings for an arm, in each of its label regimes."""
+        tuning = self.config.fine_tuning
+        regimes = [
+            TunedRegime(labels=str(regime.labels), draws=regime.draws, lr=lr, steps=steps)
+            for regime in tuning.regimes
+            for lr in tuning.grid.lr
+            for steps in tuning.grid.steps
+        ]
+        return self._finetune(job, regimes).to_json()
+
+    def _finetune(self, job: FineTune, regimes: list[TunedRegime]) -> FineTuneSpec:
+        tuning, training = self.config.fine_tuning, self.config.pretraining
+        return FineTuneSpec(
+            **self._study(job.method),
+            **job._asdict(),
+            regimes=regimes,
+            batch=tuning.batch,
+            weight_decay=tuning.weight_decay,
+            clip=training.clip,
+            precision=training.precision,
+            network=self._network(job.method),
+        )
+
+    def baseline(self, target: str) -> str:
+        """Baselines of a target."""
+        return BaselineSpec(
+            **self._study(),
+            target=target,
+            corpora=[self.corpus(name) for name in self.study.targets[target].corpora],
+            baselines=self.config.baselines,
+            readouts=self.config.frozen.readouts,
+            network=self.config.network,
+            seeds=self.config.pretraining.seeds,
+        ).to_json()
+
+    def _study(self, method: str = "") -> dict[str, Any]:
+        """What every slice begins with. A deviation is a run of the published protocol, so that
+        no contrast takes it for a method of the study."""
+        protocol = "published" if method in self.study.deviations else self.config.protocol
+        return {"study": self.config.study, "protocol": protocol}
+
+    def _network(self, method: str) -> Network:
+        """The network that a method's weights are put into, or that is trained from scratch."""
+        if method in (SCRATCH, SCRATCH_LONG):
+            changed = published.SCRATCH if self.config.protocol == "published" else {}
+        else:
+            changed = self.study.published(method)[1]
+        return self.config.network.model_copy(update=changed)
