@@ -79,13 +79,15 @@ def test_a_study_needs_its_name(data):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("pretraining", "seeds"), [-5], "greater than or equal to 0"),
+        (("pretraining", "seeds"), [-5], r"seeds\.0: -5 is outside \[0, 1000000000\]"),
         (("pretraining", "seeds"), [], "at least 1"),
         (("pretraining", "seeds"), [0, 0], "'0' stands twice"),
-        (("network", "hidden"), [0], "greater than or equal to 1"),
+        (("network", "hidden"), [64, 0], r"hidden\.1: 0 is outside \[1, 65536\]"),
         (("network", "hidden"), [], "at least 1"),
         (("frozen", "readouts"), [], "at least 1"),
-        (("fine_tuning", "grid"), {"lr": [-1.0]}, "greater than or equal to 0.0000001"),
+        (("fine_tuning", "grid"), {"lr": [-1.0]}, r"lr\.0: -1\.0 is outside \[1e-07, 1\.0\]"),
+        (("targets", 0, "split", "test_fraction"), 1.5, r"1\.5 is outside \(0, 1\)"),
+        (("targets", 1, "split", "test"), ["STIM", "CTRL"], "'CTRL' stands in both"),
         (("labels", "draws"), 2, r"3 draws of 10 labels are outside \[1, 2\]"),
         (("study",), "released", "where `make release` writes"),
     ],

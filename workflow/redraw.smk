@@ -14,13 +14,15 @@ ENV = "../envs/study.yaml"
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 PYTHON = "python" if CONDA else sys.executable
 TABLES = glob_wildcards(f"{RELEASED}/{{study}}/figures/{{figure}}.csv")
-if not TABLES.figure:
+NAMES = [name for name in FIGURES if name in TABLES.figure]
+if set(TABLES.figure) - set(NAMES):
+    raise WorkflowError(f"{RELEASED} holds tables of no figure of {NAMES}")
+if not NAMES:
     raise WorkflowError(f"{RELEASED} holds no figure tables; remedy: make release")
 
 
 wildcard_constraints:
     study=r"[A-Za-z0-9_.-]+",
-    figure="|".join(FIGURES),
 
 
 localrules:
@@ -39,25 +41,28 @@ rule all:
         ),
 
 
-rule figure:
-    input:
-        f"{RELEASED}/{{study}}/figures/{{figure}}.csv",
-    output:
-        pdf=f"{RELEASED}/{{study}}/figures/{{figure}}.pdf",
-        png=f"{RELEASED}/{{study}}/figures/{{figure}}.png",
-    log:
-        "logs/redraw/{study}.{figure}.log",
-    benchmark:
-        "logs/redraw/{study}.{figure}.jsonl"
-    conda:
-        ENV
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=lambda wildcards: code_digest(
-            ROOT / "workflow/scripts/figure.py", FIGURES[wildcards.figure]
-        ),
-    shell:
-        "{PYTHON} workflow/scripts/figure.py --name {wildcards.figure} --table {input}"
-        " --pdf {output.pdf} --png {output.png} 2> >(tee {log} >&2)"
+for name in NAMES:
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            f"{RELEASED}/{{study}}/figures/{name}.csv",
+        output:
+            pdf=f"{RELEASED}/{{study}}/figures/{name}.pdf",
+            png=f"{RELEASED}/{{study}}/figures/{name}.png",
+        log:
+            f"logs/redraw/{{study}}.{name}.log",
+        benchmark:
+            f"logs/redraw/{{study}}.{name}.jsonl"
+        conda:
+            ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=code_digest(ROOT / f"workflow/scripts/figure_{name}.py"),
+        shell:
+            f"{{PYTHON}} workflow/scripts/figure_{name}.py"
+            " --table {input} --pdf {output.pdf} --png {output.png}"
+            " 2> >(tee {log} >&2)"

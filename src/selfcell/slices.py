@@ -62,15 +62,13 @@ class Slices:
 
     def finetune(self, job: FineTune) -> str:
         """Regimes, budget and tuned settings of a fine-tuning job."""
-        tuning, training = self.config.fine_tuning, self.config.pretraining
-        # Cells seen in pre-training, in fine-tuning steps: the same number of cells again.
-        extra = training.steps * training.batch // tuning.batch
+        tuning = self.config.fine_tuning
         regimes = []
         for regime in tuning.regimes:
             (lr, steps), draws = self.study.tuned(job.method, str(regime.labels)), regime.draws
             if job.method == SCRATCH_LONG:
                 # One draw: many steps, for a control that only has to be in sight.
-                steps, draws = steps + extra, 1
+                steps, draws = steps + self.config.pretraining.steps, 1
             regimes.append(TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps))
         return self._finetune(job, regimes).to_json()
 

@@ -177,6 +177,8 @@ class Study:
         return float(settings[few]["lr"]), int(settings[few]["steps"])
 
     def _tuning(self) -> Path:
+        if not self.config.fine_tuning.tuning:
+            raise ConfigError("fine_tuning.tuning is empty", "a tuning table", "make tune")
         path = ROOT / self.config.fine_tuning.tuning  # an absolute path stays itself
         if not path.is_file():
             raise ConfigError(f"fine_tuning.tuning: no file {path}", "a tuning table", "make tune")

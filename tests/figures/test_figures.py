@@ -16,12 +16,22 @@ from matplotlib.figure import Figure
 
 from selfcell import figures
 from selfcell.errors import DataError
-from selfcell.figures import contrasts, embedding, label_efficiency, per_type, qc, style, training
+from selfcell.figures import (
+    contrasts,
+    embedding,
+    label_efficiency,
+    per_type,
+    pretexts,
+    qc,
+    style,
+    training,
+)
 from selfcell.stats.contrasts import Spec, contrast_table
 from selfcell.stats.table import overall
 
 REPORT = Path(__file__).parents[2] / "workflow" / "report"
 PRETEXTS = tuple(factory.PRETEXTS)
+ROLES = {("baron", "kang_ctrl"): "negative control"}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +39,9 @@ def small() -> factory.Made:
     return made_study(("pbmc3k",), ("random_mask", "byol"))
 
 
-def histories(pretexts: tuple[str, ...]) -> dict[tuple[str, str, int], pd.DataFrame]:
+def histories(tasks: tuple[str, ...]) -> dict[tuple[str, str, int], pd.DataFrame]:
     runs = {}
-    for number, method in enumerate(pretexts):
+    for number, method in enumerate(tasks):
         for corpus in ("kang_ctrl", "baron_pool"):
             for seed in range(2):
                 step = np.arange(20.0, 401.0, 20.0)
@@ -76,25 +86,27 @@ def quality() -> dict[str, pd.DataFrame]:
 def made_table(name: str, size: str) -> pd.DataFrame:
     """The input table of a figure: of two pretext tasks on one target, or of all on all."""
     if size == "small":
-        targets, pretexts = ("pbmc3k",), ("random_mask", "byol")
+        targets, tasks = ("pbmc3k",), ("random_mask", "byol")
     else:
-        targets, pretexts = ("pbmc3k", "kang_stim", "baron"), PRETEXTS
-    if name in ("label_efficiency", "contrasts", "per_type"):
-        made = made_study(targets, pretexts)
+        targets, tasks = ("pbmc3k", "kang_stim", "baron"), PRETEXTS
+    if name in ("label_efficiency", "pretexts", "contrasts", "per_type"):
+        made = made_study(targets, tasks)
         if name == "label_efficiency":
-            return label_efficiency.summary(overall(made.scores, "macro_f1"))
+            return label_efficiency.summary(overall(made.scores, "macro_f1"), ROLES)
+        if name == "pretexts":
+            return pretexts.summary(overall(made.scores, "macro_f1"), ROLES)
         if name == "per_type":
-            return per_type.summary(made.scores, made.truths)
-        spec = Spec(resamples=20)
+            return per_type.summary(made.scores, made.truths, ROLES)
+        spec = Spec(resamples=20, negative_controls={"baron": ["kang_ctrl"]})
         return contrasts.summary(contrast_table(made.scores, made.predictions, made.truths, spec))
     if name == "embedding":
         return embedding.summary(cells())
-    return qc.summary(quality()) if name == "qc" else training.summary(histories(pretexts))
+    return qc.summary(quality()) if name == "qc" else training.summary(histories(tasks))
 
 
 @functools.cache
-def made_study(targets: tuple[str, ...], pretexts: tuple[str, ...]) -> factory.Made:
-    return factory.study(targets, pretexts, seeds=2, draws=2, scale=0.08)
+def made_study(targets: tuple[str, ...], tasks: tuple[str, ...]) -> factory.Made:
+    return factory.study(targets, tasks, seeds=2, draws=2, scale=0.08)
 
 
 @functools.cache
@@ -193,7 +205,7 @@ def test_an_empty_or_foreign_table_is_an_error(name: str, tmp_path: Path) -> Non
     with pytest.raises(DataError, match=f"figure {name} lacks"):
         module.draw(frame.iloc[:, 1:])
     figures.write_table(frame.iloc[:0], tmp_path / "a.csv")
-    (text,) = figures.drawn(name, figures.read_table(tmp_path / "a.csv")).texts
+    (text,) = figures.drawn(figures.module(name), figures.read_table(tmp_path / "a.csv")).texts
     assert text.get_text() == "no run to draw: see the score table"
 
 
@@ -214,7 +226,7 @@ def test_style_leaves_matplotlib_alone() -> None:
 
 
 def test_label_efficiency_numbers(small: factory.Made) -> None:
-    frame = label_efficiency.summary(overall(small.scores, "macro_f1"))
+    frame = label_efficiency.summary(overall(small.scores, "macro_f1"), {})
     row = frame[(frame.method == "byol") & (frame.regime == "10")].iloc[0]
     s = small.scores
     own = s[
@@ -231,11 +243,11 @@ def test_failed_runs_leave_the_mean_and_are_counted(small: factory.Made) -> None
     scores = overall(small.scores, "macro_f1").copy()
     bad = (scores.method == "byol") & (scores.seed == 1)
     scores.loc[bad, "status"] = "not_learned"
-    frame = label_efficiency.summary(scores)
+    frame = label_efficiency.summary(scores, {})
     row = frame[(frame.method == "byol") & (frame.regime == "10")].iloc[0]
     assert (row.n_seeds, row.n_failed) == (1, 2)
     scores.loc[scores.method == "byol", "status"] = "not_learned"
-    frame = label_efficiency.summary(scores)
+    frame = label_efficiency.summary(scores, {})
     row = frame[(frame.method == "byol") & (frame.regime == "10")].iloc[0]
     assert np.isnan(row["mean"]) and row.n_failed == 4
     label_efficiency.draw(frame)
@@ -246,19 +258,19 @@ def test_runs_that_all_failed_are_a_result(small: factory.Made, init: str, tmp_p
     scores = small.scores.copy()
     failed = (scores.init == init) | (init == "every")
     scores.loc[failed, "status"] = "not_learned"
-    assert label_efficiency.summary(overall(scores, "macro_f1")).n_failed.sum() > 0
-    assert per_type.summary(scores, small.truths).empty
+    assert label_efficiency.summary(overall(scores, "macro_f1"), {}).n_failed.sum() > 0
+    assert per_type.summary(scores, small.truths, {}).empty
     for name, frame in (
-        ("label_efficiency", label_efficiency.summary(overall(scores, "macro_f1"))),
-        ("per_type", per_type.summary(scores, small.truths)),
+        ("label_efficiency", label_efficiency.summary(overall(scores, "macro_f1"), {})),
+        ("per_type", per_type.summary(scores, small.truths, {})),
     ):
         figures.write_table(frame, tmp_path / "a.csv")
-        figure = figures.drawn(name, figures.read_table(tmp_path / "a.csv"))
+        figure = figures.drawn(figures.module(name), figures.read_table(tmp_path / "a.csv"))
         style.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
 
 
 def test_per_type_numbers(small: factory.Made) -> None:
-    frame = per_type.summary(small.scores, small.truths)
+    frame = per_type.summary(small.scores, small.truths, {})
     s = small.scores[(small.scores.label == "NK") & (small.scores.seed == 1)]
     a = s[(s.method == "random_mask") & (s["mode"] == "fine-tuned")]
     b = s[s.method == "scratch"]

@@ -13,5 +13,5 @@ def test_neighbours_of_a_fine_tuned_code_are_no_runs_of_the_arm() -> None:
     scores = made.scores.assign(protocol="published")
     again = scores[scores["mode"] == "fine-tuned"].assign(readout="knn5_drop", value=0.0)
     assert len(again)
-    both = per_type.summary(pd.concat([scores, again], ignore_index=True), made.truths)
-    pd.testing.assert_frame_equal(both, per_type.summary(scores, made.truths))
+    both = per_type.summary(pd.concat([scores, again], ignore_index=True), made.truths, {})
+    pd.testing.assert_frame_equal(both, per_type.summary(scores, made.truths, {}))

@@ -56,15 +56,19 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name, files in (
         ("contrasts", [compared]),
-        ("label_efficiency", [out["scores"]]),
-        ("per_type", [out["scores"], split]),
+        ("label_efficiency", [out["scores"], compared]),
+        ("pretexts", [out["scores"], compared]),
+        ("per_type", [out["scores"], compared, split]),
     ):
         csv, pdf, png = (tmp_path / f"{name}.{ending}" for ending in ("csv", "pdf", "png"))
-        done = call("figure_table", "--name", name, "--out", csv, *files)
-        assert done.returncode == 0, done.stderr
-        done = call("figure", "--name", name, "--table", csv, "--pdf", pdf, "--png", png)
+        outputs = ("--table", csv, "--pdf", pdf, "--png", png)
+        done = call(f"figure_{name}", *files, *outputs)
         assert done.returncode == 0, done.stderr
         assert pdf.stat().st_size > 5_000 and png.stat().st_size > 5_000
+        made = csv.read_bytes(), pdf.read_bytes(), png.read_bytes()
+        done = call(f"figure_{name}", *outputs)  # anew from the table
+        assert done.returncode == 0, done.stderr
+        assert made == (csv.read_bytes(), pdf.read_bytes(), png.read_bytes())
 
 
 @pytest.mark.slow

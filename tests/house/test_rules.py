@@ -10,6 +10,7 @@ from textwrap import dedent, indent
 
 import pytest
 
+from selfcell.figures import FIGURES
 from tests.tree import REPO, tracked
 
 TARGETS = {"all", "figures"}  # rules that gather files and run nothing
@@ -32,7 +33,9 @@ def rules() -> dict[str, str]:
         for loop in looped[1:]:
             kind = LOOP.match(loop)
             assert kind, f"{path}: a loop that is no rule for each name"
-            parts += [kind[1], "\n" + indent(dedent(loop[kind.end() :]), "    ")]
+            body = "\n" + indent(dedent(loop[kind.end() :]), "    ")
+            for each in FIGURES:
+                parts += [f"{kind[1]}_{each}", body.replace("{name}", each)]
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             if name not in TARGETS:
                 found[name] = re.split(r"^\S", text, maxsplit=1, flags=re.MULTILINE)[0]
@@ -44,7 +47,7 @@ SCRIPTS = {path.stem: path for path in tracked("workflow/scripts/*.py")}
 
 
 def test_the_chain_is_there() -> None:
-    assert set(RULES) >= {"download", "qc", "vocabulary", "store", "split", "audit", "figure"}
+    assert set(RULES) >= {"download", "qc", "vocabulary", "store", "split", "audit", "figure_qc"}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -97,9 +100,10 @@ def test_script_needs_little_to_start() -> None:
     assert not {"torch", "scanpy", "pandas", "sklearn"} & set(out.stdout.split())
 
 
-def test_captions_belong_to_figures() -> None:
-    from selfcell.figures import FIGURES
-
+def test_a_figure_has_a_script_a_caption_and_a_module() -> None:
+    scripts = {name for name in SCRIPTS if name.startswith("figure_")}
+    assert scripts == {f"figure_{name}" for name in FIGURES}
+    assert [f"selfcell.figures.{name}" for name in FIGURES] == list(FIGURES.values())
     captions = {path.stem for path in tracked("workflow/report/*.rst")} - {"workflow"}
     assert captions == set(FIGURES)
 

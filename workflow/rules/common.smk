@@ -44,7 +44,6 @@ wildcard_constraints:
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+",
-    figure="|".join(FIGURES),
 
 
 def code(rule, *modules):

@@ -1,4 +1,4 @@
-"""Figures: each is drawn from one small table, and each table is made by one job."""
+"""Figures: each is drawn from one small table, which the same job makes from the study's files."""
 
 FIGURE = f"{RESULTS}/figures/{{figure}}"
 FIGURE_FILES = expand(f"{FIGURE}.{{kind}}", figure=FIGURES, kind=["csv", "pdf", "png"])
@@ -13,8 +13,13 @@ MAPS = [
 ]
 TABLE_INPUTS = {
     "contrasts": [f"{RESULTS}/contrasts.parquet"],
-    "label_efficiency": [f"{RESULTS}/scores.parquet"],
-    "per_type": [f"{RESULTS}/scores.parquet", *splits(STUDY.targets)],
+    "label_efficiency": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
+    "pretexts": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
+    "per_type": [
+        f"{RESULTS}/scores.parquet",
+        f"{RESULTS}/contrasts.parquet",
+        *splits(STUDY.targets),
+    ],
     "embedding": [f"{RESULTS}/maps.parquet"],
     "qc": expand(f"{RESULTS}/data/{{name}}/qc.parquet", name=STUDY.datasets),
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),
@@ -52,35 +57,15 @@ rule project:
         " 2> >(tee {log} >&2)"
 
 
-rule figure_table:
-    input:
-        lambda wildcards: TABLE_INPUTS[wildcards.figure],
-    output:
-        f"{FIGURE}.csv",
-    log:
-        f"{LOGS}/figure_table/{{figure}}.log",
-    benchmark:
-        f"{BENCHMARKS}/figure_table/{{figure}}.jsonl"
-    conda:
-        ENV
-    resources:
-        mem_mb=1500,
-        runtime=10,
-    params:
-        code=lambda wildcards: code("figure_table", FIGURES[wildcards.figure]),
-    shell:
-        "python3 workflow/scripts/figure_table.py --name {wildcards.figure} --out {output} {input}"
-        " 2> >(tee {log} >&2)"
-
-
 for name in FIGURES:
 
     rule:
         name:
             f"figure_{name}"
         input:
-            f"{RESULTS}/figures/{name}.csv",
+            TABLE_INPUTS[name],
         output:
+            csv=f"{RESULTS}/figures/{name}.csv",
             pdf=f"{RESULTS}/figures/{name}.pdf",
             png=report(
                 f"{RESULTS}/figures/{name}.png",
@@ -95,11 +80,11 @@ for name in FIGURES:
         conda:
             ENV
         resources:
-            mem_mb=1000,
+            mem_mb=1500,
             runtime=10,
         params:
-            name=name,
-            code=code("figure", FIGURES[name]),
+            code=code(f"figure_{name}"),
         shell:
-            "python3 workflow/scripts/figure.py --name {params.name} --table {input} --pdf {output.pdf}"
-            " --png {output.png} 2> >(tee {log} >&2)"
+            f"python3 workflow/scripts/figure_{name}.py"
+            " {input} --table {output.csv} --pdf {output.pdf} --png {output.png}"
+            " 2> >(tee {log} >&2)"

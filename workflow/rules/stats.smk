@@ -67,7 +67,10 @@ rule contrasts:
             {
                 "control_corpora": [
                     corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
-                ]
+                ],
+                "negative_controls": {
+                    target.name: target.negative_control for target in CONFIG.targets
+                },
             }
         ),
         code=code("contrasts"),

@@ -11,14 +11,14 @@ from selfcell import job
 if TYPE_CHECKING:
     import pandas as pd
 
-SEED = 0
-
 
 def one_map(model_folder: str, split_file: str, stores: dict[str, str]) -> pd.DataFrame:
-    """Coordinates, type and batch of a target's test cells under one model."""
+    """Coordinates, type and batch of a sample of a target's test cells under one model."""
+    import pandas as pd
+
     from selfcell.data.splits import read_split
     from selfcell.data.store import Store
-    from selfcell.figures.embedding import coordinates
+    from selfcell.figures.embedding import layout, sample
     from selfcell.tasks import annotate, model
 
     trained, split = model.load(Path(model_folder)), read_split(split_file)
@@ -26,17 +26,17 @@ def one_map(model_folder: str, split_file: str, stores: dict[str, str]) -> pd.Da
     annotate.require_genes(trained, store)
     data = annotate.Data.read(store, split)
     spec = trained.about["spec"]
-    return coordinates(model.embed(trained.encoder, data.x_NG).numpy(), SEED).assign(
-        label=split["test_labels"],
-        batch=annotate.grouping(store.obs.loc[split["test"]]),
-        target=split["target"],
-        corpus=spec["corpus"]["name"],
-        method=spec["method"],
+    names = {"target": split["target"], "corpus": spec["corpus"]["name"], "method": spec["method"]}
+    rows = sample(len(split["test"]), *names.values())
+    xy_N2 = layout(model.embed(trained.encoder, data.x_NG[rows]).numpy(), seed=0)
+    return pd.DataFrame(xy_N2, columns=["umap1", "umap2"]).assign(
+        label=pd.Series(split["test_labels"]).to_numpy()[rows],
+        batch=annotate.grouping(store.obs.loc[split["test"]])[rows],
+        **names,
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Make each map, write them as one table."""
     import pandas as pd
     import torch
     from tqdm import tqdm

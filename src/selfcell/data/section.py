@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import ConfigDict, model_validator
 
 from selfcell.data.registry import Frozen
+
+BOUNDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 class Section(Frozen):
@@ -19,14 +22,31 @@ class Section(Frozen):
     @classmethod
     def _in_range(cls, data: Any) -> Any:
         for key, value in data.items() if isinstance(data, Mapping) else ():
-            bounds = {
-                name: getattr(item, name)
-                for item in getattr(cls.model_fields.get(key), "metadata", ())
-                for name in ("ge", "le")
-                if hasattr(item, name)
-            }
-            low, high = bounds.get("ge", float("-inf")), bounds.get("le", float("inf"))
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if number and not low <= value <= high:
-                raise ValueError(f"{key}: {value} is outside [{low}, {high}]")
+            if (field := cls.model_fields.get(key)) is None:
+                continue
+            _check(key, value, field.metadata)
+            for part in get_args(field.annotation) if isinstance(value, list) else ():
+                for place, item in enumerate(value):
+                    _check(f"{key}.{place}", item, _metadata(part))
         return data
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    """What `Annotated[..., Field(...)]` says of the items of a list."""
+    parts = getattr(annotation, "__metadata__", ())
+    return [item for part in parts for item in getattr(part, "metadata", [part])]
+
+
+def _check(place: str, value: Any, metadata: Sequence[Any]) -> None:
+    """Raise ValueError for a number outside the bounds of a field or of its items."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    bound = {name: getattr(m, name) for m in metadata for name in BOUNDS if hasattr(m, name)}
+    inside = all(BOUNDS[name](value, end) for name, end in bound.items())
+    if not inside:
+        low, high = (
+            bound.get("ge", bound.get("gt", "-inf")),
+            bound.get("le", bound.get("lt", "inf")),
+        )
+        left, right = "[" if "ge" in bound else "(", "]" if "le" in bound else ")"
+        raise ValueError(f"{place}: {value} is outside {left}{low}, {high}{right}")

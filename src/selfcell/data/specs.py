@@ -59,6 +59,10 @@ class SplitSpec(Section):
             raise ValueError("kind where needs train and test as {column: [values]}, no column")
         if self.kind != "fraction" and not (self.train and self.test):
             raise ValueError(f"kind {self.kind} needs values for both train and test")
+        both = sorted(set(self.train) & set(self.test)) if self.kind == "column" else []
+        if both or (self.kind == "where" and self.train == self.test):
+            got = f"{both[0]!r} stands" if both else "the same values stand"
+            raise ValueError(f"{got} in both train and test; a cell is on one side")
         return self
 
     def sides(self) -> tuple[Where, Where]:

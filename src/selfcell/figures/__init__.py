@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FIGURES = {
     "contrasts": "selfcell.figures.contrasts",
     "label_efficiency": "selfcell.figures.label_efficiency",
+    "pretexts": "selfcell.figures.pretexts",
     "per_type": "selfcell.figures.per_type",
     "embedding": "selfcell.figures.embedding",
     "qc": "selfcell.figures.qc",
@@ -26,12 +27,20 @@ FIGURES = {
 class FigureModule(Protocol):
     """What a module of `FIGURES` holds."""
 
-    COLUMNS: Sequence[str]
-    """Columns of the input table that `draw` needs."""
-    table: Callable[[Sequence[Path]], pd.DataFrame]
-    """The input table, made from the study's files."""
-    draw: Callable[[pd.DataFrame], Figure]
-    """The figure, made from the input table alone."""
+    @property
+    def COLUMNS(self) -> Sequence[str]:
+        """Columns of the input table that `draw` needs."""
+        ...
+
+    @property
+    def table(self) -> Callable[[Sequence[Path]], pd.DataFrame]:
+        """The input table, made from the study's files."""
+        ...
+
+    @property
+    def draw(self) -> Callable[[pd.DataFrame], Figure]:
+        """The figure, made from the input table alone."""
+        ...
 
 
 def module(name: str) -> FigureModule:
@@ -39,14 +48,12 @@ def module(name: str) -> FigureModule:
     return cast(FigureModule, importlib.import_module(FIGURES[name]))
 
 
-def drawn(name: str, frame: pd.DataFrame) -> Figure:
+def drawn(figure: FigureModule, frame: pd.DataFrame) -> Figure:
     """A figure from its input table; of an empty table one that says so, since a study in which
     no run learned has results all the same."""
     from selfcell.figures.style import nothing
 
-    return (
-        nothing("no run to draw: see the score table") if frame.empty else module(name).draw(frame)
-    )
+    return nothing("no run to draw: see the score table") if frame.empty else figure.draw(frame)
 
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = (
-    *("target", "corpus", "family", "name", "regimes", "n_seeds", "n_draws", "difference"),
+    *("target", "corpus", "role", "family", "name", "regimes", "n_seeds", "n_draws", "difference"),
     *("low", "high", "low90", "high90", "p_adjusted", "sde", "margin", "verdict", "n_failed"),
     "note",
 )
@@ -89,7 +89,7 @@ def _draw_primary(
             continue
         heads.append(len(labels))
         ticks.append(y)
-        labels.append(f"{style.target_name(target)}, from {style.corpus_name(corpus)}")
+        labels.append(f"{style.target_name(target)}, {_origin(own)}")
         for row in own.sort_values("name", key=lambda n: n.map(_rank)).itertuples():
             y += 1
             ticks.append(y)
@@ -159,7 +159,15 @@ def _legend(figure: Figure, frame: pd.DataFrame) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
 
 
+def _origin(own: pd.DataFrame) -> str:
+    """Where a panel's weights come from, and whether that is a negative control."""
+    corpus, role = own.corpus.iloc[0], own.role.iloc[0]
+    return f"from {style.corpus_name(corpus)}" + (f" ({role})" if role != "study" else "")
+
+
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:
+    import seaborn as sns
+
     mark, colour = MARKS[row.verdict]
     if pd.isna(row.difference):
         # No pair of runs to compare: say why, at the line of no difference.
@@ -171,7 +179,10 @@ def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size:
     if limits[0] <= row.difference <= limits[1]:
         if row.low < row.high:
             axes.hlines(y, *(row.low, row.high), color=colour, linewidth=1.2)
-        axes.plot(row.difference, y, marker=mark, color=colour, markersize=size, zorder=3)
+        sns.scatterplot(
+            x=[row.difference], y=[y], ax=axes, marker=mark, color=colour, s=size**2, linewidth=0,
+            zorder=3,
+        )  # fmt: skip
         return
     # off the scale: an arrow at the edge, and the number
     side = int(row.difference > 0)

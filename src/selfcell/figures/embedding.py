@@ -28,9 +28,9 @@ BATCH_PALETTE = (
 )
 
 
-def coordinates(code_BD: np.ndarray, seed: int) -> pd.DataFrame:
-    """`layout` as columns umap1 and umap2, one row a cell."""
-    return pd.DataFrame(layout(code_BD, seed), columns=["umap1", "umap2"])
+def sample(n: int, *key: str) -> np.ndarray:
+    """Positions of the cells of a map, at most `CELLS` of `n`, in order; the key fixes them."""
+    return np.sort(generator("embedding figure", *key).permutation(n)[:CELLS])
 
 
 def layout(code_BD: np.ndarray, seed: int) -> np.ndarray:
@@ -68,9 +68,7 @@ def summary(cells: pd.DataFrame) -> pd.DataFrame:
     require(cells, COLUMNS, "embedding")
     kept = []
     for key, own in cells.groupby(["target", "corpus", "method"], sort=True):
-        rng = generator("embedding figure", *key)
-        rows = np.sort(rng.permutation(len(own))[:CELLS])
-        kept.append(own.iloc[rows])
+        kept.append(own.iloc[sample(len(own), *key)])
     frame = pd.concat(kept)[list(COLUMNS)].reset_index(drop=True)
     return frame.round({"umap1": 2, "umap2": 2})
 
@@ -125,13 +123,15 @@ def _colours(values: pd.Series, palette: Sequence[str]) -> dict[str, str]:
 
 
 def _scatter(axes: Axes, own: pd.DataFrame, column: str, colours: Mapping[str, str]) -> None:
+    import seaborn as sns
+
     # drawn in random order: no group hides another because it came last
     order = generator("order of points", len(own)).permutation(len(own))
-    axes.scatter(
-        own.umap1.to_numpy()[order], own.umap2.to_numpy()[order],
-        c=[colours[value] for value in own[column].to_numpy()[order]],
-        s=2.2, linewidths=0, rasterized=True,
+    sns.scatterplot(
+        own.iloc[order], x="umap1", y="umap2", hue=column, palette=dict(colours), ax=axes,
+        s=2.2, linewidth=0, rasterized=True, legend=False,
     )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_box_aspect(1)

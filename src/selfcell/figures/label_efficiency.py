@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
-from selfcell.figures.summary import REGIMES, arm_summary
+from selfcell.figures.summary import REGIMES, Roles, arm_summary, roles, with_roles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = (
-    *("target", "corpus", "method", "arm_corpus", "init", "mode", "readout", "regime"),
+    *("target", "corpus", "role", "method", "arm_corpus", "init", "mode", "readout", "regime"),
     *("mean", "low", "high", "n_seeds", "n_draws", "n_failed", "n_test"),
 )
 # Baselines drawn in every panel, with their line style; the colour is the arm's own.
 RIVALS = {"pca": "-", "logreg": "-", "random_encoder": ":", "random_projection": "--"}
-SPARE = 0.12  # macro-F1 above and below the means that long bars may take
-# Controls of programme masking: drawn, but never "the best other pretext task".
+# Controls of programme masking: never "the best other pretext task".
 CONTROLS = ("gene_programme_permuted", "random_mask_matched")
 
 
@@ -31,14 +30,14 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
     """Mean macro-F1 of each arm, with its crossed 95 % interval.
 
     Args:
-        files: the score table alone.
+        files: the score table and the contrast table.
     """
     from selfcell.stats.table import overall, read
 
-    return summary(overall(read(files[0]), "macro_f1"))
+    return summary(overall(read(files[0]), "macro_f1"), roles(files[1]))
 
 
-def summary(scores: pd.DataFrame) -> pd.DataFrame:
+def summary(scores: pd.DataFrame, known: Roles) -> pd.DataFrame:
     """A row for each arm and regime in each panel; arms without a corpus join every panel."""
     arms = arm_summary(scores)
     arms = arms[arms.readout.isin(["probe", "head", "none"])]
@@ -53,11 +52,12 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=list(COLUMNS))
     frame = pd.concat(rows).rename(columns={"corpus": "arm_corpus", "panel": "corpus"})
-    return frame[list(COLUMNS)].sort_values(list(COLUMNS[:8]), kind="stable")
+    frame = with_roles(frame, known)[list(COLUMNS)]
+    return frame.sort_values(list(COLUMNS[:9]), kind="stable")
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Panels with a line per arm; of many pretexts the best is named, the others are grey."""
+    """Panels with a line per arm; of the pretexts without a colour of their own the best."""
     require(frame, COLUMNS, "label_efficiency")
     frame = frame[frame["mean"].notna()]
     if frame.empty:
@@ -76,7 +76,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         for index, (target, corpus, own) in enumerate(panels):
             _panel(axes[index], own, keys)
             n_test = int(own.n_test.max())
-            second = f"pre-trained on {style.corpus_name(corpus)}; {n_test:,} test cells"
+            second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
             style.title(axes[index], index, style.target_name(target), second)
             if index % columns == 0:
                 axes[index].set_ylabel("macro-F1 on test cells")
@@ -95,9 +95,6 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
     is_control = frozen.arm_corpus.map(style.is_control).astype(bool)
     pretexts, control = frozen[~is_control], frozen[is_control & (frozen.method == "random_mask")]
     named = _best_other(pretexts)
-    for method in sorted(set(pretexts.method) - {*named, "random_mask"}):
-        line = _line(axes, pretexts[pretexts.method == method], place, style.PALE, "-", 0.0, band=0)
-        keys.setdefault("other pretext tasks, frozen", line)
     for offset, (method, line_style) in enumerate(RIVALS.items()):
         rival = _best_corpus(own[own.method.map(_family) == method])
         if len(rival):
@@ -111,12 +108,8 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
     _draw_tuned(axes, own[own["mode"] == "fine-tuned"], place, keys)
     axes.set_xticks(range(len(regimes)), regimes)
     axes.set_xlim(-0.4, len(regimes) - 0.5)
-    # an interval of very few runs may leave [0, 1]; it must not flatten the lines
-    means = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.get_lines()])
-    bottom = max(axes.dataLim.y0, float(means.min()) - SPARE, 0.0)
-    top = min(axes.dataLim.y1, float(means.max()) + SPARE, 1.0)
-    if bottom < top:
-        axes.set_ylim(bottom - 0.02, top + 0.02)
+    means = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
+    style.bounded(axes, np.concatenate(means).tolist())
     axes.yaxis.grid(True, color="#EBEBEB", linewidth=0.5)
     axes.set_axisbelow(True)
 
@@ -164,25 +157,20 @@ def _line(
     line_style: str,
     shift: float,
     *,
-    band: float = 1.0,
     face: str | None = None,
     mark: str = "o",
 ) -> Any:
-    rows = rows.assign(x=[place[regime] for regime in rows.regime]).sort_values("x")
-    x = rows.x + shift
-    if band:
-        axes.vlines(x, rows.low, rows.high, color=colour, linewidth=0.8)
-    (line,) = axes.plot(
-        *(x, rows["mean"]),
-        color=colour,
-        linestyle=line_style,
-        linewidth=1.1 if band else 0.6,
-        marker=mark if band else "",
-        markerfacecolor=face or colour,
-        markeredgewidth=0.7,
-        zorder=3 if band else 1,
-    )
-    return line
+    import seaborn as sns
+
+    x = rows.regime.map(place) + shift
+    axes.vlines(x, rows.low, rows.high, color=colour, linewidth=0.8)
+    sns.lineplot(
+        x=x, y=rows["mean"], ax=axes, estimator=None, color=colour, linestyle=line_style,
+        linewidth=1.1, marker=mark, markerfacecolor=face or colour, markeredgecolor=colour,
+        markeredgewidth=0.7, zorder=3,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    return axes.get_lines()[-1]
 
 
 def _best_other(pretexts: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from selfcell.figures import require, style
+from selfcell.figures.summary import Roles, roles, with_roles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from selfcell.stats.predictions import Truth
 
 COLUMNS = (
-    *("target", "corpus", "comparison", "label", "n_pool", "share", "difference", "low", "high"),
-    *("regimes", "n_seeds", "n_draws"),
+    *("target", "corpus", "role", "comparison", "label", "n_pool", "share"),
+    *("difference", "low", "high", "regimes", "n_seeds", "n_draws"),
 )
 FROZEN, TUNED = "probe − PCA", "fine-tuned − from scratch"
 LOOK = {FROZEN: (style.BLUE, "o", -0.14), TUNED: (style.RED, "s", 0.14)}
@@ -28,15 +29,15 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
     """Paired change of F1 of each type.
 
     Args:
-        files: the score table, then the split file of each target.
+        files: the score table, the contrast table, then the split file of each target.
     """
     from selfcell.stats.predictions import read_truths
     from selfcell.stats.table import read
 
-    return summary(read(files[0]), read_truths(files[1:]))
+    return summary(read(files[0]), read_truths(files[2:]), roles(files[1]))
 
 
-def summary(scores: pd.DataFrame, truths: Mapping[str, Truth]) -> pd.DataFrame:
+def summary(scores: pd.DataFrame, truths: Mapping[str, Truth], known: Roles) -> pd.DataFrame:
     """Masked autoencoder minus its rival for each type: the PCA probe with the better mean
     macro-F1 over all types, and the network from scratch; crossed 95 % intervals."""
     rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
@@ -57,7 +58,8 @@ def summary(scores: pd.DataFrame, truths: Mapping[str, Truth]) -> pd.DataFrame:
                 share = n / sum(pool.values())
                 head = {"target": target, "corpus": corpus, "comparison": comparison}
                 found.append({**head, **row, "n_pool": n, "share": share})
-    return pd.DataFrame(found, columns=list(COLUMNS))
+    frame = pd.DataFrame(found, columns=[name for name in COLUMNS if name != "role"])
+    return with_roles(frame, known)[list(COLUMNS)]
 
 
 def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +124,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         keys: dict[str, Any] = {}
         for index, (target, corpus, own) in enumerate(panels):
             _panel(axes[index], own, keys)
-            second = f"pre-trained on {style.corpus_name(corpus)}"
+            second = style.learned_on(corpus, own.role.iloc[0])
             style.title(axes[index], index, style.target_name(target), second)
             axes[index].set_xlabel("change in F1")
         figure.legend(
@@ -133,6 +135,8 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
+    import seaborn as sns
+
     order = own.drop_duplicates("label").sort_values(["n_pool", "label"], ascending=[False, True])
     place = {label: position for position, label in enumerate(order.label)}
     for comparison, (colour, mark, shift) in LOOK.items():
@@ -141,8 +145,11 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
             continue
         y = rows.label.map(place) + (shift if own.comparison.nunique() > 1 else 0.0)
         axes.hlines(y, rows.low, rows.high, color=colour, linewidth=1.0)
-        (key,) = axes.plot(rows.difference, y, linestyle="", marker=mark, color=colour, zorder=3)
-        keys.setdefault(comparison, key)
+        sns.scatterplot(
+            x=rows.difference, y=y, ax=axes, color=colour, marker=mark, s=12, linewidth=0, zorder=3
+        )
+        keys.setdefault(comparison, axes.collections[-1])
+    axes.set_ylabel("")
     axes.axvline(0, color="black", linewidth=0.6, zorder=1)
     labels = [
         f"{row.label.replace('_', ' ')}  {row.n_pool:,} ({100 * row.share:.1f} %)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WIDTH_MM = 180.0
 MAX_HEIGHT_MM = 225.0
 DPI = 300
+SPARE = 0.12  # of a score, above and below the means, that long bars may take
 MM = 1 / 25.4
 SMALL, NORMAL = 6.0, 7.0  # pt; nothing is smaller than SMALL
 
@@ -180,6 +181,12 @@ def corpus_name(corpus: str) -> str:
     return CORPUS_NAMES.get(corpus, corpus.replace("_", " "))
 
 
+def learned_on(corpus: str, role: str = "study") -> str:
+    """Where the weights of a panel come from, and whether that is a negative control."""
+    end = "" if role == "study" else f" ({role})"
+    return f"pre-trained on {corpus_name(corpus)}{end}"
+
+
 def is_control(corpus: str) -> bool:
     """Whether a corpus is a control of another one, and shares its panel."""
     return corpus.endswith("_shuffled")
@@ -200,6 +207,15 @@ def title(axes: Axes, index: int, first: str, second: str = "") -> None:
             fontsize=SMALL, color="#404040",
         )  # fmt: skip
     letter(axes, index, 14.0 if second else 5.0)
+
+
+def bounded(axes: Axes, means: Sequence[float]) -> None:
+    """Set the limits of a score axis by what is drawn. An interval of very few runs may leave
+    [0, 1]; it must not flatten the rest, and is cut `SPARE` beyond the means."""
+    bottom = max(axes.dataLim.y0, min(means) - SPARE, 0.0)
+    top = min(axes.dataLim.y1, max(means) + SPARE, 1.0)
+    if bottom < top:
+        axes.set_ylim(bottom - 0.02, top + 0.02)
 
 
 def letter(axes: Axes, index: int, height: float) -> None:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pandas as pd
 
+Roles = Mapping[tuple[str, str], str]
 REGIMES = ("3", "10", "30", "all")
 ARM = ["target", "corpus", "method", "init", "mode", "readout", "regime"]
+
+
+def roles(contrasts: Path) -> Roles:
+    """What each corpus is to each target, from the contrast table."""
+    from selfcell.stats.contrasts import CONTRASTS
+
+    rows = CONTRASTS.read(contrasts).drop_duplicates(["target", "corpus"])
+    return {(row.target, row.corpus): row.role for row in rows.itertuples()}
+
+
+def with_roles(frame: pd.DataFrame, known: Roles) -> pd.DataFrame:
+    """Column `role` by target and corpus; one that no contrast names is the study's own."""
+    pairs = zip(frame.target, frame.corpus, strict=True)
+    return frame.assign(role=[known.get(pair, "study") for pair in pairs])
 
 
 def arm_summary(scores: pd.DataFrame) -> pd.DataFrame:

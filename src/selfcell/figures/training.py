@@ -109,10 +109,14 @@ def _key(corpus: str, colours: Mapping[str, str]) -> Any:
 
 
 def _curves(axes: Axes, own: pd.DataFrame, measure: str, colours: Mapping[str, str]) -> None:
-    runs = own[own.measure == measure].groupby(["corpus", "seed"], sort=True)
-    for (corpus, _), run in runs:
-        ordered = run.sort_values("step")
-        mark = "." if len(run) < 3 else ""
-        axes.plot(*(ordered.step, ordered.value), color=colours[corpus], linewidth=0.8, marker=mark)
+    import seaborn as sns
+
+    runs = own[own.measure == measure]
+    few = runs.groupby(["corpus", "seed"]).size().max() < 3
+    sns.lineplot(
+        runs, x="step", y="value", hue="corpus", units="seed", estimator=None, ax=axes,
+        palette=dict(colours), linewidth=0.8, marker="." if few else "", legend=False,
+    )  # fmt: skip
+    axes.set_xlabel("")
     axes.set_ylabel(MEASURES[measure], fontsize=style.SMALL)
     axes.locator_params(axis="both", nbins=4)

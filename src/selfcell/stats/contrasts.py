@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,13 @@ from selfcell.stats.plan import Contrast, plan
 from selfcell.stats.predictions import Truth
 from selfcell.stats.schema import Column, Table
 
+ROLES = ("study", "negative control", "control corpus")
 CONTRASTS = Table(
     "contrasts",
     (
-        *(Column(name) for name in ("target", "corpus", "family", "name", "arm_a", "arm_b")),
+        *(Column(name) for name in ("target", "corpus")),
+        Column("role", allowed=ROLES),
+        *(Column(name) for name in ("family", "name", "arm_a", "arm_b")),
         Column("metric"),
         Column("regimes"),
         Column("n_seeds", "integer", minimum=0),
@@ -53,17 +56,26 @@ class Spec:
         resamples: of the test cells.
         seed: of the resampling.
         control_corpora: corpora that have no family of primary contrasts of their own.
+        negative_controls: by target, corpora that are not expected to help.
     """
 
     margin: float = equivalence.MARGIN
     resamples: int = 500
     seed: int = 0
     control_corpora: tuple[str, ...] = ("kang_ctrl_shuffled",)
+    negative_controls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def role(self, target: str, corpus: str) -> str:
+        """What a corpus is to a target: one of `ROLES`."""
+        if corpus in self.control_corpora:
+            return "control corpus"
+        expected = corpus not in self.negative_controls.get(target, ())
+        return "study" if expected else "negative control"
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Spec:
         """Build from a mapping. Raises ConfigError for unknown keys."""
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ConfigError(f"unknown keys {unknown}", f"some of {known}")
@@ -135,11 +147,17 @@ def contrast_table(
     Raises:
         DataError: a target without a split, or predictions that do not reproduce the scores.
     """
+    from tqdm import tqdm
+
     rows = []
     for bench in benches(scores, predictions, truths, spec):
         for corpus in corpora(bench):
-            planned = plan(bench, corpus, spec.control_corpora)
-            found = [evaluate(bench, each, spec) | {"corpus": corpus} for each in planned]
+            head = {"corpus": corpus, "role": spec.role(bench.truth.target, corpus)}
+            planned = tqdm(
+                plan(bench, corpus, spec.control_corpora), mininterval=1, unit="contrast",
+                desc=f"{bench.truth.target} from {corpus}",
+            )  # fmt: skip
+            found = [evaluate(bench, each, spec) | head for each in planned]
             rows += _judge(found, spec)
     frame = pd.DataFrame(rows, columns=[column.name for column in CONTRASTS.columns])
     return frame.astype({"n_seeds": int, "n_draws": int, "n_failed": int})

@@ -9,7 +9,7 @@ import pandas as pd
 
 from selfcell.stats import equivalence
 from selfcell.stats.arms import Arm, Bench
-from selfcell.stats.contrasts import Spec, benches, corpora
+from selfcell.stats.contrasts import ROLES, Spec, benches, corpora
 from selfcell.stats.crossed import Estimate
 from selfcell.stats.paired import common_regimes, conditions, estimate, pair, pick
 from selfcell.stats.plan import PERMUTED
@@ -22,7 +22,9 @@ SCOPES = ("frozen", "all arms")
 VERDICTS = Table(
     "verdicts",
     (
-        *(Column(name) for name in ("target", "corpus", "scope", "regimes")),
+        *(Column(name) for name in ("target", "corpus")),
+        Column("role", allowed=ROLES),
+        *(Column(name) for name in ("scope", "regimes")),
         *(Column(name) for name in ("best_pretrained", "best_without")),
         *(
             Column(name, "number", nullable=True)
@@ -103,6 +105,7 @@ def _rows(
     yield {
         "target": bench.truth.target,
         "corpus": corpus,
+        "role": spec.role(bench.truth.target, corpus),
         "scope": scope,
         "regimes": ",".join(paired.regimes),
         "best_pretrained": " | ".join(map(str, a.arms)),

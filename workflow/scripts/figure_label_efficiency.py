@@ -1,0 +1,18 @@
+"""Macro-F1 against labels per type: input table and figure."""
+
+from __future__ import annotations
+
+import argparse
+
+from selfcell import job
+from selfcell.figures import command
+
+
+def main(args: argparse.Namespace) -> None:
+    from selfcell.figures import label_efficiency
+
+    command.make(label_efficiency, args)
+
+
+if __name__ == "__main__":
+    job.run(main, command.parser(__doc__))
