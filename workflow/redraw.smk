@@ -61,8 +61,9 @@ for name in NAMES:
             mem_mb=1000,
             runtime=10,
         params:
+            name=name,  # the command is formatted late, when the loop is over
             code=code_digest(ROOT / f"workflow/scripts/figure_{name}.py"),
         shell:
-            f"{{PYTHON}} workflow/scripts/figure_{name}.py"
+            "{PYTHON} workflow/scripts/figure_{params.name}.py"
             " --table {input} --pdf {output.pdf} --png {output.png}"
             " 2> >(tee {log} >&2)"

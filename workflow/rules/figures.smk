@@ -83,8 +83,9 @@ for name in FIGURES:
             mem_mb=1500,
             runtime=10,
         params:
+            name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),
         shell:
-            f"python3 workflow/scripts/figure_{name}.py"
+            "python3 workflow/scripts/figure_{params.name}.py"
             " {input} --table {output.csv} --pdf {output.pdf} --png {output.png}"
             " 2> >(tee {log} >&2)"
