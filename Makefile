@@ -13,7 +13,9 @@ TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -c envs/constraints.txt
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# On a terminal with bars of all jobs and of each rule; in a log file the plain lines.
+BARS := $(shell test -t 2 && echo --logger rich)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(BARS)
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 RESULTS = results/$(STUDY)
 REPORT = $(RESULTS)/report.html

@@ -64,7 +64,8 @@ class Quality(Section):
 
 
 class Corpus(Section):
-    """Cells to pre-train on, labels never read. No test cell of any target is ever in it."""
+    """Cells to pre-train on, labels never read. No test cell of a target that its models are
+    judged on is ever in it."""
 
     name: Name
     """Names the corpus in every table."""

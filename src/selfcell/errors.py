@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class SelfcellError(Exception):
     """An error whose message is for the user; scripts print it without a traceback.
@@ -40,3 +45,21 @@ class StoreError(SelfcellError):
 
 class DivergenceError(SelfcellError):
     """A loss became NaN or infinite; carries the step in its message."""
+
+
+@contextmanager
+def intact(path: Path | str) -> Iterator[None]:
+    """Say that a file of the study is damaged where reading it fails.
+
+    Raises StoreError for what libraries raise on broken content; that a file is missing, or may
+    not be read, stays the system's own error.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
+        detail = " ".join(str(error).split())
+        raise StoreError(
+            f"{path} is damaged ({detail})", "a whole file", "delete it and run again"
+        ) from error

@@ -153,8 +153,9 @@ def test_an_unknown_value_names_those_there_are() -> None:
 
 
 def test_a_cell_on_both_sides_is_an_error() -> None:
+    sides = {"train": {"donor": ["d0", "d2"]}, "test": {"donor": ["d2", "d3"]}}
     with pytest.raises(DataError, match="30 cells on both sides"):
-        split_of(make_cells(), train=["d0", "d2"])
+        split_of(make_cells(), kind="where", **sides)
 
 
 def test_repeated_cell_ids_are_an_error() -> None:

@@ -18,10 +18,12 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.specs import LabelSpec, SplitSpec, read_spec
     from selfcell.data.splits import make_split
     from selfcell.data.store import OBS
+    from selfcell.errors import intact
 
     spec = read_spec(SplitSpec, args.spec, "--spec")
     labels = read_spec(LabelSpec, args.labels, "--labels")
-    obs = anndata.read_h5ad(args.cells, backed="r").obs[list(OBS)].astype(str)
+    with intact(args.cells):
+        obs = anndata.read_h5ad(args.cells, backed="r").obs[list(OBS)].astype(str)
     split = make_split(obs, spec, labels)
     job.write_json(split, args.out)
     log.info(

@@ -14,9 +14,12 @@ def main(args: argparse.Namespace) -> None:
 
     from selfcell.data.store import write_store
     from selfcell.data.vocabulary import read_vocabulary
+    from selfcell.errors import intact
 
     genes, _ = read_vocabulary(args.vocabulary)
-    write_store(anndata.read_h5ad(args.cells), genes, args.out)
+    with intact(args.cells):
+        cells = anndata.read_h5ad(args.cells)
+    write_store(cells, genes, args.out)
 
 
 if __name__ == "__main__":

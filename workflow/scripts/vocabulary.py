@@ -18,10 +18,14 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data import vocabulary
     from selfcell.data.specs import CorpusSpec, VocabularySpec, named_paths, read_spec, read_specs
     from selfcell.data.splits import read_splits
+    from selfcell.errors import intact
     from selfcell.masks import gmt, tf_names
 
     paths = named_paths(args.cells, "--cells")
-    cells = {name: anndata.read_h5ad(path) for name, path in paths.items()}
+    cells = {}
+    for name, path in paths.items():
+        with intact(path):
+            cells[name] = anndata.read_h5ad(path)
     corpora = read_specs(CorpusSpec, args.corpora, "--corpora")
     spec = read_spec(VocabularySpec, args.options, "--options")
     factors: list[str] = []

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.data.specs import LabelSpec, SplitSpec
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import DataError, StoreError, intact
 from selfcell.keys import generator
 from selfcell.provenance import short_hash
 
@@ -80,7 +80,8 @@ def make_split(obs: pd.DataFrame, spec: SplitSpec, labels: LabelSpec) -> dict[st
 
 def read_split(path: Path | str) -> dict[str, Any]:
     """Read a split file. Raises StoreError where its content is not what its hash says."""
-    split: dict[str, Any] = json.loads(Path(path).read_text())
+    with intact(path):
+        split: dict[str, Any] = json.loads(Path(path).read_text())
     if split.get("hash") != content_hash(split):
         raise StoreError(
             f"split {path} was altered: its content does not fit its hash",

@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import sparse
 
 from selfcell import __version__, job
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import DataError, StoreError, intact
 from selfcell.provenance import sha256_file, short_hash
 
 if TYPE_CHECKING:
@@ -189,12 +189,14 @@ class Store:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """Columns of `OBS`, as strings, indexed by cell id."""
-        return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
+        with intact(self.path / "obs.parquet"):
+            return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
 
     @cached_property
     def genes(self) -> pd.DataFrame:
         """Columns gene_id, symbol and measured (bool), in column order."""
-        return pd.read_parquet(self.path / "genes.parquet")
+        with intact(self.path / "genes.parquet"):
+            return pd.read_parquet(self.path / "genes.parquet")
 
     @property
     def gene_ids(self) -> list[str]:

@@ -19,7 +19,7 @@ from selfcell import job
 from selfcell.data.cells import log_normalise
 from selfcell.data.corpus import Selection, Splits, cells_hash, select
 from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import DataError, StoreError, intact
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -200,7 +200,8 @@ def read_vocabulary(path: Path | str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the vocabulary and the cells it was chosen on. Raises StoreError without those."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with intact(path):
+        table = pq.read_table(path)
     note = (table.schema.metadata or {}).get(KEY)
     if note is None:
         raise StoreError(

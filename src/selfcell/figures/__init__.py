@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from selfcell.errors import DataError
+from selfcell.errors import DataError, intact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +70,14 @@ def read_table(path: Path | str) -> pd.DataFrame:
     text = frame.select_dtypes("object").columns
     frame[text] = frame[text].fillna("")
     return frame
+
+
+def read_study_table(path: Path | str) -> pd.DataFrame:
+    """A parquet table of the study. Raises StoreError for a damaged one."""
+    import pandas as pd
+
+    with intact(path):
+        return pd.read_parquet(path)
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], figure: str) -> None:

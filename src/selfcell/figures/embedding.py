@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from selfcell.figures import require, style
+from selfcell.figures import read_study_table, require, style
 from selfcell.keys import generator
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
     Args:
         files: parquet files with the columns of `COLUMNS`, one row a cell.
     """
-    return summary(pd.concat([pd.read_parquet(path) for path in files], ignore_index=True))
+    return summary(pd.concat([read_study_table(path) for path in files], ignore_index=True))
 
 
 def summary(cells: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from selfcell.figures import require, style
+from selfcell.figures import read_study_table, require, style
 from selfcell.keys import generator
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
     Args:
         files: `qc.parquet` of each data set; its folder names the data set.
     """
-    return summary({Path(path).parent.name: pd.read_parquet(path) for path in files})
+    return summary({Path(path).parent.name: read_study_table(path) for path in files})
 
 
 def summary(cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

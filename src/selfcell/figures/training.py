@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selfcell.figures import require, style
+from selfcell.figures import read_study_table, require, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
     runs = {}
     for path in map(Path, files):
         corpus, method, seed = path.parts[-4:-1]
-        runs[(corpus, method, int(seed.removeprefix("s")))] = pd.read_parquet(path)
+        runs[(corpus, method, int(seed.removeprefix("s")))] = read_study_table(path)
     return summary(runs)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfcell.errors import DataError
+from selfcell.errors import DataError, intact
 from selfcell.stats.schema import Column, Table
 from selfcell.stats.table import NAME, RUN
 
@@ -68,7 +68,8 @@ class Truth:
 
 def read_truth(path: Path | str) -> Truth:
     """Read the truth of one split file. Raises DataError for a label outside the class list."""
-    split = json.loads(Path(path).read_text())
+    with intact(path):
+        split = json.loads(Path(path).read_text())
     missing = {"target", "classes", "test_labels", "test_donors", "pool_labels"} - set(split)
     if missing:
         raise DataError(f"{path}: keys {sorted(missing)} missing", "a split file")
