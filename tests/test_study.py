@@ -44,7 +44,7 @@ def test_scratch_runs_once_a_target_and_seed(data):
     assert FineTune("pbmc3k", "none", "scratch", 0) in jobs
     assert FineTune("baron", "baron_pool", "random_mask", 1) in jobs
     assert not [job for job in jobs if job.target == "baron" and job.corpus == "kang_ctrl"]
-    assert len(jobs) == len(set(jobs)) == 3 * 3 * 3
+    assert len(jobs) == len(set(jobs)) == 3 * 3 * 4
 
 
 def test_a_hyper_parameter_reaches_its_own_method_only(data):
@@ -77,6 +77,17 @@ def test_scratch_long_has_the_steps_of_pretraining_too(data):
     for one, other in zip(short["regimes"], long["regimes"], strict=True):
         assert other["steps"] - one["steps"] == data["pretraining"]["steps"]
         assert other["lr"] == one["lr"]
+
+
+def test_shallow_scratch_is_scratch_with_one_layer(data):
+    slices = Slices(Study(from_mapping(data)))
+    deep, shallow = (
+        json.loads(slices.finetune(FineTune("pbmc3k", "none", arm, 0)))
+        for arm in ("scratch", "scratch_shallow")
+    )
+    assert shallow["network"] == {**deep["network"], "hidden": deep["network"]["hidden"][:1]}
+    for one, other in zip(deep["regimes"], shallow["regimes"], strict=True):
+        assert other == {**one, "draws": 1}
 
 
 def test_test_cells_stay_out_of_every_corpus_of_their_data_set(data):

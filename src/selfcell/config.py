@@ -65,6 +65,9 @@ class FineTuning(Section):
     scratch_long: bool = True
     """Also train scratch for the pre-training and fine-tuning steps together, on the first draw
     of each regime."""
+    scratch_shallow: bool = True
+    """Also train a network of the first hidden layer alone from scratch, on the first draw of
+    each regime."""
     tuning: str = "resources/tuning.yaml"
     """Learning rate and steps of each arm, as `make tune` chose them; empty while tuning."""
     grid: Grid = Grid()

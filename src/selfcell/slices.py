@@ -19,7 +19,7 @@ from selfcell.specs import (
     Training,
     TunedRegime,
 )
-from selfcell.study import SCRATCH, SCRATCH_LONG, FineTune, Study
+from selfcell.study import SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Study
 
 
 class Slices:
@@ -66,9 +66,10 @@ class Slices:
         regimes = []
         for regime in tuning.regimes:
             (lr, steps), draws = self.study.tuned(job.method, str(regime.labels)), regime.draws
+            if job.method in (SCRATCH_LONG, SCRATCH_SHALLOW):
+                draws = 1  # controls that only have to be in sight
             if job.method == SCRATCH_LONG:
-                # One draw: many steps, for a control that only has to be in sight.
-                steps, draws = steps + self.config.pretraining.steps, 1
+                steps += self.config.pretraining.steps
             regimes.append(TunedRegime(labels=str(regime.labels), draws=draws, lr=lr, steps=steps))
         return self._finetune(job, regimes).to_json()
 
@@ -116,8 +117,10 @@ class Slices:
 
     def _network(self, method: str) -> Network:
         """The network that a method's weights are put into, or that is trained from scratch."""
-        if method in (SCRATCH, SCRATCH_LONG):
-            changed = published.SCRATCH if self.config.protocol == "published" else {}
+        if method in SCRATCH_ARMS:
+            changed = dict(published.SCRATCH) if self.config.protocol == "published" else {}
+            if method == SCRATCH_SHALLOW:
+                changed["hidden"] = self.config.network.hidden[:1]
         else:
             changed = self.study.published(method)[1]
         return self.config.network.model_copy(update=changed)

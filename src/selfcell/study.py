@@ -20,7 +20,8 @@ from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
 
 NONE = "none"
-SCRATCH, SCRATCH_LONG = "scratch", "scratch_long"
+SCRATCH, SCRATCH_LONG, SCRATCH_SHALLOW = "scratch", "scratch_long", "scratch_shallow"
+SCRATCH_ARMS = (SCRATCH, SCRATCH_LONG, SCRATCH_SHALLOW)
 
 
 class Model(NamedTuple):
@@ -113,7 +114,9 @@ class Study:
         jobs: list[FineTune] = []
         if not tuning.methods or not tuning.regimes:
             return jobs
-        scratch = [SCRATCH, SCRATCH_LONG] if tuning.scratch_long else [SCRATCH]
+        asked = {SCRATCH: True, SCRATCH_LONG: tuning.scratch_long}
+        asked[SCRATCH_SHALLOW] = tuning.scratch_shallow
+        scratch = [arm for arm in SCRATCH_ARMS if asked[arm]]
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
@@ -170,7 +173,7 @@ class Study:
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
         table = yaml.safe_load(self._tuning().read_text(encoding="utf-8"))["chosen"]
-        arm = SCRATCH if arm == SCRATCH_LONG else arm
+        arm = SCRATCH if arm in SCRATCH_ARMS else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
         settings = table.get(arm, table[kind])
         few = "all" if labels == "all" else "few"

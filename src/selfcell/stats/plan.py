@@ -102,7 +102,7 @@ def _secondary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[C
 
 
 def _against_scratch(bench: Bench, arm: Arm) -> Iterator[Contrast]:
-    for method in ("scratch", "scratch_long", "logreg"):
+    for method in ("scratch", "scratch_long", "scratch_shallow", "logreg"):
         for bar in find(bench, method=method):
             if (arm.method, method) != (MAE, "scratch") and bar.readout in ("head", "none"):
                 label = "MAE" if arm.method == MAE else arm.method
