@@ -182,11 +182,17 @@ def test_a_selector_of_two_arms_is_refused() -> None:
         made(both)
 
 
-def test_a_task_with_other_metrics_names_them() -> None:
-    scores = ours().scores.head(3).assign(task="translate", target="pbmc1k", metric="mse")
+@pytest.mark.parametrize(
+    ("target", "note"),
+    [
+        ("pbmc1k", "no target pbmc10k; there are pbmc1k"),
+        ("pbmc10k", "no metric pearson; there are mse"),
+    ],
+)
+def test_a_task_with_other_targets_or_metrics_names_them(target: str, note: str) -> None:
+    scores = ours().scores.head(3).assign(task="translate", target=target, metric="mse")
     both = Ours(ours().contrasts, pd.concat([ours().scores, scores]), ours().types)
-    note = made(both).loc["protein_gain"].note
-    assert "task translate has no pearson of pbmc10k; there are pbmc1k: mse" in note
+    assert made(both).loc["protein_gain"].note == f"task translate of this study has {note}"
 
 
 def test_regimes_weigh_the_same_and_one_draw_stands_for_all() -> None:

@@ -108,7 +108,7 @@ def _panel(
     axes.set_xlim(*limits)
     axes.set_yticks(range(len(rows)), rows.short)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=5)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(unit)
     style.title(axes, index, title)

@@ -251,11 +251,12 @@ def _missing(rows: pd.DataFrame, where: Mapping[str, str], absent: Sequence[str]
     task = rows[rows["task"] == where["task"]]
     if task.empty:
         return f"this study has no task {where['task']}"
-    own = task[(task["target"] == where["target"]) & (task["metric"] == where["metric"])]
-    if own.empty:
-        there = [f"{t}: {', '.join(sorted(set(m)))}" for t, m in task.groupby("target")["metric"]]
-        got = f"task {where['task']} has no {where['metric']} of {where['target']}"
-        return f"{got}; there are {'; '.join(there)}"
+    for column in ("target", "metric"):
+        there = sorted(set(task[column]))
+        if where[column] not in there:
+            got = f"task {where['task']} of this study has no {column} {where[column]}"
+            return f"{got}; there are {', '.join(there)}"
+        task = task[task[column] == where[column]]
     how = f" ({where['mode']})" if "mode" in where else ""
     return f"this study did not run {' and '.join(absent)}{how} on {where['target']}"
 

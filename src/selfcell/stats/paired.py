@@ -132,6 +132,8 @@ def by_seed_and_draw(rows: pd.DataFrame) -> np.ndarray:
     Args:
         rows: one a run; columns regime, seed, draw and difference (NaN where a run failed).
     """
+    if rows.empty:
+        return np.empty((0, 0))
     draws = rows.groupby("regime")["draw"].agg(set)
     several = [found for found in draws if len(found) > 1]
     common = sorted(set.intersection(*several)) if several else [0]
