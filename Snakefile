@@ -29,6 +29,7 @@ rule all:
     input:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/contrasts.parquet",
+        f"{RESULTS}/claims.parquet",
         FIGURE_FILES,
 
 

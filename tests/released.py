@@ -9,12 +9,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from selfcell.claims import load
 from selfcell.config import from_mapping
-from selfcell.figures import FIGURES
+from selfcell.figures import FIGURES, per_type
 from selfcell.stats import table
+from selfcell.stats.claims import CLAIMS, Ours, ledger
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
 from selfcell.stats.predictions import COSTS
 from selfcell.stats.pretrain import VERDICTS, verdict_table
+from selfcell.stats.published import FOLDER
 from selfcell.study import Study
 from tests.stats import score_factory
 from tests.tree import REPO
@@ -45,6 +48,9 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     table.write(made.scores, results / "scores.parquet")
     CONTRASTS.write(contrasts, results / "contrasts.parquet")
     VERDICTS.write(verdicts, results / "verdicts.parquet")
+    own = Ours(contrasts, made.scores, per_type.summary(made.scores, made.truths, {}))
+    found = ledger(load(REPO / "resources/claims.yaml"), own, NAME, REPO / FOLDER)
+    CLAIMS.write(found, results / "claims.parquet")
     COSTS.write(made.costs, results / "costs.parquet")
     pd.DataFrame({"dataset": ["kang"]}).to_parquet(results / "alignment.parquet")
     (results / "predictions.parquet").write_bytes(b"not released")

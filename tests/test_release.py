@@ -43,7 +43,7 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
     assert names == {
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
         *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
-        "lineage.json",
+        *("lineage.json", "claims.parquet"),
         *("config.yaml", "qc/kang.json", "qc/pbmc3k.json", "qc/baron.json", "manifest.json"),
         *figures,
     }

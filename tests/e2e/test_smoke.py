@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 SCORES = "results/smoke/scores.parquet"
 NOT_OF_THE_STUDY = {"figures", "tune", "tuned"}
 SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0,)]
-COMPARE = {"collect", "contrasts"}
+COMPARE = {"collect", "contrasts", "claims"}
 
 
 def branch(method: str) -> set[str]:
@@ -109,7 +109,7 @@ def test_a_methods_code_reruns_its_branch(smoke: Project, file: str, method: str
 def test_code_of_the_statistics_reruns_the_statistics(smoke: Project) -> None:
     with smoke.edited("src/selfcell/stats/equivalence.py"):
         planned = smoke.planned()
-    assert but_drawing(planned) == {"contrasts"}
+    assert but_drawing(planned) == {"contrasts", "claims"}
     assert "figure_contrasts" in planned
     assert not planned & {"figure_qc", "figure_training", "figure_embedding"}
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from selfcell.stats.crossed import Estimate, Part, crossed
+from selfcell.stats.equivalence import MARGIN, tost
 
-SHAPES = [(3, 10), (3, 3), (5, 20)]
+SHAPES = [(3, 10), (3, 3), (5, 20), (5, 4)]
 # Standard deviations of seeds, draws and the rest.
 SPREADS = [(1, 1, 1), (2, 0.2, 0.2), (0.2, 2, 0.2), (0, 1, 1), (1, 0, 1), (0, 0, 1), (1, 1, 0.1)]
 
@@ -99,3 +100,16 @@ def test_coverage(shape: tuple[int, int]) -> None:
         print(f"  sd of seeds {spread[0]}, draws {spread[1]}, rest {spread[2]}: {share:.3f}")
         # where neither factor matters the interval is wider than it need be, never narrower
         assert 0.93 <= share <= (0.999 if spread[:2] == (0, 0) else 0.995)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("scale", [0.005, 0.01, 0.03])
+def test_equivalence_is_seldom_said_at_the_margin(shape: tuple[int, int], scale: float) -> None:
+    rng, said = np.random.default_rng(11), 0
+    for _ in range(2000):
+        value = rng.normal(size=(shape[0], 1)) + rng.normal(size=(1, shape[1]))
+        value = MARGIN + scale * (value + rng.normal(size=shape))
+        said += tost(crossed(value)) < 0.05
+    # 5 % is meant; Satterthwaite degrees of freedom give up to 6.2 % at 3 x 10
+    assert said / 2000 <= 0.07

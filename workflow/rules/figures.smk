@@ -12,6 +12,7 @@ MAPS = [
     if not STUDY.corpora[corpus].shuffle_genes
 ]
 TABLE_INPUTS = {
+    "claims": [f"{RESULTS}/claims.parquet"],
     "contrasts": [f"{RESULTS}/contrasts.parquet"],
     "label_efficiency": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
     "pretexts": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],

@@ -1,5 +1,7 @@
 """The score table, and what the differences between arms amount to."""
 
+from selfcell.stats.published import FOLDER, TABLES, file_of
+
 MODEL_FOLDERS = [MODEL.format(**model._asdict()) for model in STUDY.models()]
 RUN_FOLDERS = [
     *[FROZEN.format(**model._asdict()) for model in STUDY.evaluated()],
@@ -78,3 +80,31 @@ rule contrasts:
         "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
         " --out {output.contrasts} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
+
+
+rule claims:
+    input:
+        claims="resources/claims.yaml",
+        published=[file_of(name) for name in TABLES],
+        contrasts=f"{RESULTS}/contrasts.parquet",
+        scores=f"{RESULTS}/scores.parquet",
+        types=f"{RESULTS}/figures/per_type.csv",
+    output:
+        f"{RESULTS}/claims.parquet",
+    log:
+        f"{LOGS}/claims.log",
+    benchmark:
+        f"{BENCHMARKS}/claims.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        published=FOLDER,
+        study=CONFIG.study,
+        code=code("claims"),
+    shell:
+        "python3 workflow/scripts/claims.py --claims {input.claims} --published {params.published}"
+        " --contrasts {input.contrasts} --scores {input.scores} --types {input.types}"
+        " --study {params.study:q} --out {output} 2> >(tee {log} >&2)"

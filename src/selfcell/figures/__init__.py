@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = {
+    "claims": "selfcell.figures.claims",
     "contrasts": "selfcell.figures.contrasts",
     "label_efficiency": "selfcell.figures.label_efficiency",
     "pretexts": "selfcell.figures.pretexts",

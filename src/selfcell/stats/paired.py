@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from selfcell.stats.arms import Arm, Bench, Run, Side
 from selfcell.stats.bootstrap import DONORS_NEEDED
@@ -120,6 +121,29 @@ def complete(value_SD: np.ndarray) -> tuple[list[int], list[int]]:
         else:
             columns.pop(int(column_share.argmax()))
     return [], []
+
+
+def by_seed_and_draw(rows: pd.DataFrame) -> np.ndarray:
+    """(S, D) differences averaged over their regimes, each with the same weight; complete.
+
+    As `pair` does: draws are those common to all regimes that have several, a regime with one
+    draw stands for all, and seeds or draws with a failed run are left out. Empty if none is left.
+
+    Args:
+        rows: one a run; columns regime, seed, draw and difference (NaN where a run failed).
+    """
+    if rows.empty:
+        return np.empty((0, 0))
+    draws = rows.groupby("regime")["draw"].agg(set)
+    several = [found for found in draws if len(found) > 1]
+    common = sorted(set.intersection(*several)) if several else [0]
+    layers = []
+    for regime, own in rows.groupby("regime"):
+        wide = own.pivot(index="seed", columns="draw", values="difference")
+        wide = wide.iloc[:, [0] * len(common)] if len(draws[regime]) == 1 else wide[common]
+        layers.append(wide.reindex(sorted(set(rows["seed"]))).to_numpy(float))
+    value_SD = np.mean(layers, axis=0)
+    return value_SD[np.ix_(*complete(value_SD))]
 
 
 def estimate(bench: Bench, paired: Paired, controls: Sequence[Estimate] = ()) -> Estimate:
