@@ -101,24 +101,24 @@ def training(scores: pd.DataFrame) -> Iterator[list[str]]:
 def effect(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
     """Mean difference a - b with its interval, and what became of the runs of a.
 
-    Runs are paired by regime, seed and draw and averaged over the regimes; the interval is
+    Runs are paired by regime, seed and draw and averaged over the regimes, each with the same
+    weight (a regime with one draw stands for all); the interval is
     `stats.crossed` over seeds and draws, for these test cells. A run that did not learn keeps its
     score, since that is the effect; one without a score is left out and counted.
     """
     from selfcell.stats.crossed import crossed
-    from selfcell.stats.paired import complete
+    from selfcell.stats.paired import by_seed_and_draw
 
     keys = ["regime", "seed", "draw"]
     both = a.merge(b, on=keys, suffixes=("_a", "_b"), validate="one_to_one")
     both["difference"] = both.value_a - both.value_b
-    value_SD = both.pivot_table("difference", "seed", ["draw"], aggfunc=_whole)
-    rows, columns = complete(value_SD.to_numpy(float))
+    value_SD = by_seed_and_draw(both)
     said, without = _states(a), _states(b)
     if "not learned" in without or "collapsed" in without or "diverged" in without:
         said += f"; without it: {without}"
-    if not rows:
+    if value_SD.size == 0:
         return ["–", said]
-    result = crossed(value_SD.to_numpy(float)[rows][:, columns])
+    result = crossed(value_SD)
     low, high = result.interval()
     text = f"{result.mean:+.3f}" + ("" if low != low else f" [{low:+.3f}, {high:+.3f}]")
     return [text.replace("-", "−"), said]
@@ -128,11 +128,6 @@ def _states(rows: pd.DataFrame) -> str:
     """How many pre-training seeds ended in each status."""
     counts = rows.drop_duplicates(["seed"]).status.value_counts()
     return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
-
-
-def _whole(values: pd.Series) -> float:
-    """Mean over regimes; empty if one of them is."""
-    return float(values.mean(skipna=False))
 
 
 def _yaml(value: object) -> str:
