@@ -13,6 +13,7 @@ from selfcell.config import from_mapping
 from selfcell.figures import FIGURES
 from selfcell.stats import table
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
+from selfcell.stats.health import HEALTH
 from selfcell.stats.predictions import COSTS
 from selfcell.stats.pretrain import VERDICTS, verdict_table
 from selfcell.study import Study
@@ -46,6 +47,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     CONTRASTS.write(contrasts, results / "contrasts.parquet")
     VERDICTS.write(verdicts, results / "verdicts.parquet")
     COSTS.write(made.costs, results / "costs.parquet")
+    HEALTH.write(pd.DataFrame(columns=HEALTH.names), results / "health.parquet")
     pd.DataFrame({"dataset": ["kang"]}).to_parquet(results / "alignment.parquet")
     (results / "predictions.parquet").write_bytes(b"not released")
     (results / "audit.json").write_text('{"checks": []}\n')

@@ -42,7 +42,14 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("csv", "pdf", "png")}
     assert names == {
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
-        *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
+        *(
+            "alignment.parquet",
+            "health.parquet",
+            "audit.json",
+            "provenance.json",
+            "splits.json",
+            "jobs.csv",
+        ),
         "lineage.json",
         *("config.yaml", "qc/kang.json", "qc/pbmc3k.json", "qc/baron.json", "manifest.json"),
         *figures,
@@ -66,7 +73,7 @@ def test_release_names_types_but_no_cell(tmp_path: Path) -> None:
     "lost",
     [
         *("scores.parquet", "verdicts.parquet", "data/kang/qc.json", "figures/qc.csv"),
-        "splits/baron.json",
+        *("health.parquet", "splits/baron.json"),
     ],
 )
 def test_an_unfinished_study_is_not_released(tmp_path: Path, lost: str) -> None:

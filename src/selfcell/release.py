@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 2_000_000  # bytes; no larger file is committed
-TABLES = ("contrasts.parquet", "verdicts.parquet", "costs.parquet", "alignment.parquet")
+TABLES = (
+    *("contrasts.parquet", "verdicts.parquet", "costs.parquet", "health.parquet"),
+    "alignment.parquet",
+)
 PAGES = ("audit.json", "provenance.json", "lineage.json")
 KINDS = ("csv", "pdf", "png")
 MANIFEST = "manifest.json"
