@@ -121,9 +121,10 @@ def _ranks(axes: Axes, own: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for line, (corpus, value) in enumerate(lines):
         low, high = f"{value.min():.0f}", f"{value.max():.0f}"
         text = "rank " + (low if low == high else f"{low}–{high}")
-        place = {"x": 0.98, "y": 0.98 - 0.16 * line, "transform": axes.transAxes}
-        colour = colours[str(corpus)]
-        axes.text(s=text, **place, color=colour, fontsize=style.SMALL, ha="right", va="top")
+        axes.text(
+            *(0.98, 0.98 - 0.16 * line, text), transform=axes.transAxes, ha="right", va="top",
+            color=colours[str(corpus)], fontsize=style.SMALL,
+        )  # fmt: skip
 
 
 def _key(corpus: str, colours: Mapping[str, str]) -> Any:
