@@ -15,6 +15,7 @@ from selfcell.figures import FIGURES, per_type
 from selfcell.stats import table
 from selfcell.stats.claims import CLAIMS, Ours, ledger
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
+from selfcell.stats.health import HEALTH
 from selfcell.stats.predictions import COSTS
 from selfcell.stats.pretrain import VERDICTS, verdict_table
 from selfcell.stats.published import FOLDER
@@ -52,6 +53,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     found = ledger(load(REPO / "resources/claims.yaml"), own, NAME, REPO / FOLDER)
     CLAIMS.write(found, results / "claims.parquet")
     COSTS.write(made.costs, results / "costs.parquet")
+    HEALTH.write(pd.DataFrame(columns=HEALTH.names), results / "health.parquet")
     pd.DataFrame({"dataset": ["kang"]}).to_parquet(results / "alignment.parquet")
     (results / "predictions.parquet").write_bytes(b"not released")
     (results / "audit.json").write_text('{"checks": []}\n')

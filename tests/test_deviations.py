@@ -32,6 +32,7 @@ def test_every_behaviour_is_listed_with_its_setting() -> None:
     text = deviations.behaviours()
     for name in [entry.name for entry in DEVIATIONS] + list(RE_SCORED):
         assert f"| `{name}` |" in text
+    assert "`per_batch: true`, on top of `mild_views`" in text
     assert "`isolate: false`" in text and "`network.activation: relu`" in text
 
 
@@ -63,6 +64,9 @@ def test_training_pairs_each_difference_with_its_own_method() -> None:
         [
             scores(0.6, method="byol"),
             scores(0.4, method="byol-hook"),
+            scores(0.5, method="byol-mild_views"),
+            scores(0.55, method="byol-mild_views-batch_views"),
+            scores(0.9, method="byol-without-hook"),
             scores(0.7, method="random_mask", mode="fine-tuned", readout="head"),
             scores(0.65, method="random_mask-relu", mode="fine-tuned", readout="head"),
             scores(0.1, method="random_mask", readout="prototype"),
@@ -71,6 +75,9 @@ def test_training_pairs_each_difference_with_its_own_method() -> None:
     rows = {row[0] + " " + row[1]: row[3] for row in deviations.training(frame)}
     assert rows == {
         "`hook` byol, frozen": "−0.200 [−0.200, −0.200]",
+        "`mild_views` byol, frozen": "−0.100 [−0.100, −0.100]",
+        "`batch_views` byol, frozen, against `mild_views`": "+0.050 [+0.050, +0.050]",
+        "without `hook` byol, frozen": "+0.300 [+0.300, +0.300]",
         "`relu` random_mask, fine-tuned": "−0.050 [−0.050, −0.050]",
     }
 

@@ -43,7 +43,7 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
     assert names == {
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
         *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
-        *("lineage.json", "claims.parquet"),
+        *("lineage.json", "claims.parquet", "health.parquet"),
         *("config.yaml", "qc/kang.json", "qc/pbmc3k.json", "qc/baron.json", "manifest.json"),
         *figures,
     }
@@ -66,7 +66,7 @@ def test_release_names_types_but_no_cell(tmp_path: Path) -> None:
     "lost",
     [
         *("scores.parquet", "verdicts.parquet", "data/kang/qc.json", "figures/qc.csv"),
-        "splits/baron.json",
+        *("health.parquet", "splits/baron.json"),
     ],
 )
 def test_an_unfinished_study_is_not_released(tmp_path: Path, lost: str) -> None:

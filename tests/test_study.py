@@ -149,7 +149,7 @@ def test_deviations_come_one_at_a_time(data):
         Slices(study).finetune(FineTune("pbmc3k", "kang_ctrl", "random_mask-relu", 0))
     )
     assert (
-        other["protocol"] == tuned["protocol"] == "published"
+        other["protocol"] == tuned["protocol"] == "mixed"
     )  # so that no contrast takes it for a method
     changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
     assert changed == {"output"}
@@ -158,11 +158,34 @@ def test_deviations_come_one_at_a_time(data):
     )
 
 
-def test_deviations_of_a_published_study_are_refused(data):
+def test_deviations_of_a_published_study_are_all_but_one(data):
     data |= {"protocol": "published", "deviations": ["kang_ctrl"]}
-    with pytest.raises(ConfigError, match="one at a time"):
-        from_mapping(data)
-    data |= {"protocol": "intended", "deviations": ["kang"]}
+    study = Study(from_mapping(data))
+    new = {model.method for model in study.models()} - set(data_methods(data))
+    names = ("sigmoid", "average_all", "rescale")
+    assert new == {f"random_mask-without-{name}" for name in names}
+    assert study.weights("random_mask-without-relu") == "random_mask"
+    tuned = {job.method for job in study.fine_tunes() if job.target == "pbmc3k"}
+    assert tuned >= {"random_mask-without-relu", "random_mask-without-no_dropout"}
+    base, other = (
+        json.loads(Slices(study).pretrain("kang_ctrl", name, 0))
+        for name in ("random_mask", "random_mask-without-sigmoid")
+    )
+    assert (base["protocol"], other["protocol"]) == ("published", "mixed")
+    changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
+    assert changed == {"output"} and other["params"]["output"] == "linear"
+    network = json.loads(Slices(study).frozen("kang_ctrl", "random_mask-without-relu", 0))[
+        "network"
+    ]
+    assert (network["activation"], network["dropout"]) == ("selu", 0.0)
+
+
+def data_methods(data):
+    return [method["name"] for method in data["methods"]]
+
+
+def test_deviations_name_corpora(data):
+    data |= {"deviations": ["kang"]}
     with pytest.raises(ConfigError, match="did you mean 'kang_ctrl'"):
         from_mapping(data)
 

@@ -91,7 +91,8 @@ class Config(Section):
     changes results (docs/deviations.md lists each difference and what it costs)."""
     deviations: list[Name] = []
     """Corpora on which each difference of the released code is also trained, one at a time, for
-    every method it concerns."""
+    every method it concerns: each alone under protocol intended, all but each under protocol
+    published."""
     mirrors: list[str] = []
     """Folders or addresses tried before the public ones."""
     datasets: list[Dataset] = Field(min_length=1)
@@ -140,8 +141,6 @@ class Config(Section):
             _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
             _known(f"{where}.negative_control", target.negative_control, target.corpora)
         _known("deviations", self.deviations, corpora)
-        if self.deviations and self.protocol == "published":
-            raise ValueError("deviations: one at a time, from protocol intended; not published")
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]

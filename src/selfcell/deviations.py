@@ -7,6 +7,7 @@ study, ways of training as differences between a method with one behaviour and t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ def behaviours() -> str:
     for entry in DEVIATIONS:
         settings = {**entry.params, **{f"network.{k}": v for k, v in entry.network.items()}}
         shown = ", ".join(f"`{key}: {_yaml(value)}`" for key, value in settings.items())
+        shown += f", on top of `{entry.on}`" if entry.on else ""
         rows.append([f"`{entry.name}`", entry.what, ", ".join(entry.methods), shown])
     rows += [[f"`{name}`", what, "all", "re-score"] for name, what in RE_SCORED.items()]
     return markdown(["Name", "What the released code does", "Concerns", "Setting"], rows, right="")
@@ -86,16 +88,24 @@ def re_scores(scores: pd.DataFrame) -> Iterator[list[str]]:
 
 
 def training(scores: pd.DataFrame) -> Iterator[list[str]]:
-    """Rows for the ways of training: frozen by the probe, fine-tuned by the head."""
+    """Rows for the ways of training: frozen by the probe, fine-tuned by the head.
+
+    Of a study under protocol intended: the difference alone, minus the method without (or with
+    the difference that it comes on top of). Of one under protocol published: all but the
+    difference, minus all.
+    """
     rows = scores[(scores.level == "overall") & (scores.metric == "macro_f1")]
     rows = rows[rows.readout.isin(["probe", "head"])]
-    for entry in DEVIATIONS:
+    for protocol, entry in product(("intended", "published"), DEVIATIONS):
+        words = f"without `{entry.name}`" if protocol == "published" else f"`{entry.name}`"
         for task in entry.methods:
-            own = rows[rows.method == f"{task}-{entry.name}"]
+            arm, base = entry.arm(task, protocol), entry.base(task, protocol)
+            own = rows[rows.method == arm]
             for (target, corpus, mode), a in own.groupby(["target", "corpus", "mode"]):
-                b = rows[(rows.method == task) & (rows.target == target)]
+                b = rows[(rows.method == base) & (rows.target == target)]
                 b = b[(b.corpus == corpus) & (b["mode"] == mode)]
-                yield [f"`{entry.name}`", f"{task}, {mode}", _place(target, corpus), *effect(a, b)]
+                against = "" if base == task else f", against `{entry.on}`"
+                yield [words, f"{task}, {mode}{against}", _place(target, corpus), *effect(a, b)]
 
 
 def effect(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:

@@ -143,20 +143,21 @@ class Method(Section):
 
 
 class Deviating(NamedTuple):
-    """A method with one behaviour of the released code."""
+    """A method with one behaviour of the released code, or with all but one."""
 
     method: Method
     deviation: Deviation
 
 
-def deviating(methods: Mapping[str, Method]) -> dict[str, Deviating]:
+def deviating(methods: Mapping[str, Method], protocol: str) -> dict[str, Deviating]:
     """Every difference of the released code as a method of its own, named after both; of the
-    methods that stand under their task's name."""
+    methods that stand under their task's name. The difference alone under protocol intended, all
+    but it under protocol published."""
     found = {}
     for deviation in DEVIATIONS:
         for task in deviation.methods:
             if task in methods:
-                name = f"{task}-{deviation.name}"
+                name = deviation.arm(task, protocol)
                 own = Method(name=name, method=task, params=methods[task].params)
                 found[name] = Deviating(own, deviation)
     return found

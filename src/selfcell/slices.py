@@ -110,9 +110,9 @@ class Slices:
         ).to_json()
 
     def _study(self, method: str = "") -> dict[str, Any]:
-        """What every slice begins with. A deviation is a run of the published protocol, so that
-        no contrast takes it for a method of the study."""
-        protocol = "published" if method in self.study.deviations else self.config.protocol
+        """What every slice begins with. A deviation's protocol is neither of the two, so that no
+        contrast takes it for a method of the study."""
+        protocol = "mixed" if method in self.study.deviations else self.config.protocol
         return {"study": self.config.study, "protocol": protocol}
 
     def _network(self, method: str) -> Network:

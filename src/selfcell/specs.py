@@ -57,7 +57,7 @@ class Job(Section):
 
     study: Name
     """Of the score table."""
-    protocol: Literal["intended", "published"]
+    protocol: Literal["intended", "published", "mixed"]
     """Of the score table."""
 
     def to_json(self) -> str:

@@ -55,7 +55,7 @@ class Study:
         self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         self.methods = {entry.name: entry for entry in config.methods}
-        self.deviations = deviating(self.methods) if config.deviations else {}
+        self.deviations = deviating(self.methods, config.protocol) if config.deviations else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
         if config.fine_tuning.methods and config.fine_tuning.tuning:
@@ -164,11 +164,9 @@ class Study:
 
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
-        task = self.methods[method].task
-        if method in self.deviations:
-            deviation = self.deviations[method].deviation
-            return dict(deviation.params), dict(deviation.network)
-        return published.settings(task) if self.config.protocol == "published" else ({}, {})
+        entry = self.deviations.get(method)
+        changed = entry.deviation if entry else None
+        return published.settings(self.methods[method].task, self.config.protocol, changed)
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""

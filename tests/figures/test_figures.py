@@ -52,6 +52,8 @@ def histories(tasks: tuple[str, ...]) -> dict[tuple[str, str, int], pd.DataFrame
                 step = np.arange(20.0, 401.0, 20.0)
                 gate = "skill" if number % 2 else "retrieval"
                 values = {"step": step, "loss": 1 / step + seed, gate: step * (seed + 1)}
+                values |= {"rank": 10.0 + number + seed * step / 400, "spread": 0 * step + 0.5}
+                values |= {"gate": 0 * step + 0.05} if gate == "skill" else {}
                 runs[(corpus, method, seed)] = pd.DataFrame(values)
     return runs
 
@@ -334,6 +336,31 @@ def test_layout_is_two_dimensional_and_repeats() -> None:
     first, second = embedding.layout(code, 3), embedding.layout(code, 3)
     assert first.shape == (60, 2)
     np.testing.assert_array_equal(first, second)
+
+
+def test_training_shows_the_gate_and_the_last_effective_ranks() -> None:
+    frame = training.summary(histories(("byol", "random_mask")))
+    assert set(frame.measure) == {"loss", "skill", "retrieval", "gate", "rank", "spread"}
+    figure = training.draw(frame)
+    panels = {axes.get_title(loc="left").strip(): axes for axes in figure.axes}
+    mae, byol = (figure.axes[index] for index in (0, 1))
+    assert "masked autoencoder" in panels
+    assert [text.get_text() for text in mae.texts if "rank" in text.get_text()] == [
+        "rank 11–12"
+    ] * 2
+    assert [text.get_text() for text in byol.texts if "rank" in text.get_text()] == [
+        "rank 10–11"
+    ] * 2
+    gates = [sum(line.get_linestyle() == "--" for line in axes.lines) for axes in figure.axes[2:4]]
+    assert gates == [1, 0]
+
+
+def test_the_training_table_of_many_long_runs_stays_small() -> None:
+    step = np.arange(1.0, 101.0)
+    long = pd.DataFrame({"step": step, **dict.fromkeys(("loss", *training.DIAGNOSTICS), step)})
+    frame = training.summary({("c", f"m{number}", 0): long for number in range(300)})
+    assert len(frame) <= training.ROWS
+    assert frame.groupby(["method", "measure"]).step.max().eq(100).all()
 
 
 def test_more_methods_than_a_page_has_room_for_are_counted() -> None:

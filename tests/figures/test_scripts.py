@@ -45,6 +45,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     done = call(
         *("collect", "--runs", tmp_path / "runs.txt", *outputs),
         *("--provenance", tmp_path / "provenance.json", "--lineage", tmp_path / "lineage.json"),
+        *("--health", tmp_path / "health.parquet"),
     )
     assert done.returncode == 0, done.stderr
     inputs = [part for name, path in out.items() for part in (f"--{name}", path)]
@@ -74,7 +75,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_users_error_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs.txt").write_text("")
-    paths = [part for name in ("scores", "predictions", "costs", "provenance", "lineage")
+    paths = [part for name in ("scores", "predictions", "costs", "health", "provenance", "lineage")
              for part in (f"--{name}", tmp_path / name)]  # fmt: skip
     done = call("collect", "--runs", tmp_path / "runs.txt", *paths)
     assert done.returncode == 2

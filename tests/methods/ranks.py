@@ -1,4 +1,5 @@
-"""One process of a distributed step: every method's loss and gradient, written to a file.
+"""One process of a distributed run: every method's loss and gradient, and what the loop changes
+by three steps, written to a file.
 
 `python -m tests.methods.ranks RANK RANKS MEETING OUT`; each rank takes every RANKS-th cell.
 """
@@ -13,6 +14,9 @@ from safetensors.torch import save_file
 from torch import distributed as dist
 
 from selfcell.methods import METHODS
+from selfcell.methods.base import Batch
+from selfcell.nets.across import average_gradients, mean_across
+from selfcell.train.loop import Plan, fit
 from tests.methods.factory import batch, context, make
 
 CELLS = 64
@@ -24,6 +28,7 @@ CASES = {
     "gene_programme/batch": {"of": "programmes", "per_batch": True},
     "byol/batch": {"per_batch": True, "p": 0.5},
 }
+TRAINED = ("random_mask", "byol")
 
 
 def gradients(rank: int, ranks: int) -> dict[str, torch.Tensor]:
@@ -34,11 +39,35 @@ def gradients(rank: int, ranks: int) -> dict[str, torch.Tensor]:
         method = make(case.split("/")[0], known, **values)
         loss, _ = method.loss(batch(known, range(rank, CELLS, ranks), step=5))
         loss.backward()
+        average_gradients(method.parameters())
         grads = [p.grad.flatten() for p in method.parameters() if p.grad is not None]
-        flat = torch.cat([loss.detach()[None], *grads])
-        if ranks > 1:
-            dist.all_reduce(flat)
-        out[case] = flat / ranks
+        out[case] = torch.cat([mean_across(loss.detach())[None], *grads])
+    return out
+
+
+class Part:
+    """This rank's part of each batch."""
+
+    def __init__(self, rank: int, ranks: int) -> None:
+        self.known, self.rows = context(dropout=0.1), range(rank, CELLS, ranks)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        return batch(self.known, self.rows, step=step)
+
+
+def changes(rank: int, ranks: int) -> dict[str, torch.Tensor]:
+    """Loss of the last of three steps of the loop, and the change of all weights."""
+    out = {}
+    for name in TRAINED:
+        part = Part(rank, ranks)
+        method = make(name, part.known)
+        before = [p.detach().clone() for p in method.parameters()]
+        descent = torch.optim.SGD(method.parameters(), lr=0.5)
+        history = fit(method, part, descent, Plan(3, log_every=1))
+        moved = [(p - q).flatten() for p, q in zip(method.parameters(), before, strict=True)]
+        last = torch.tensor([history[-1]["loss"]])
+        out[f"{name}/loop"] = torch.cat([last, *moved]).detach()
     return out
 
 
@@ -48,7 +77,7 @@ def main(rank: int, ranks: int, meeting: str, path: str) -> None:
     if ranks > 1:
         address = f"file://{meeting}"
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=ranks)
-    save_file(gradients(rank, ranks), path)
+    save_file(gradients(rank, ranks) | changes(rank, ranks), path)
     if ranks > 1:
         dist.destroy_process_group()
 

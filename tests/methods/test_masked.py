@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from selfcell.errors import ConfigError
+from selfcell.methods import parameters
 from selfcell.methods.base import Batch
+from selfcell.methods.gp_to_tf import LEAST_FACTORS
 from selfcell.methods.masked import Masked
 from tests.methods.factory import batch, context, make, train, with_factors
 from tests.reference import losses as reference
@@ -202,7 +204,18 @@ def test_gp_to_tf_needs_enough_factors() -> None:
     known = dataclasses.replace(known, programmes=few)
     with pytest.raises(ConfigError, match="5 factors have their gene and targets"):
         make("gp_to_tf", known)
-    assert isinstance(make("gp_to_tf", known, factors=3), Masked)
+    with pytest.raises(ConfigError, match="5 factors have their gene and targets"):
+        make("gp_to_tf", known, factors=8)
+
+
+def test_gp_to_tf_refuses_too_few_factors_a_cell() -> None:
+    """With the range and the reason, where the configuration is read."""
+    with pytest.raises(ConfigError) as caught:
+        parameters("gp_to_tf", {"factors": LEAST_FACTORS - 1}, "methods.gp_to_tf")
+    said = str(caught.value)
+    assert "methods.gp_to_tf.factors: 7; needed: a value in [8, 1000]" in said
+    assert "fewer than 8 do not train" in said
+    assert parameters("gp_to_tf", {"factors": LEAST_FACTORS}, "here").factors == 8
 
 
 def test_gp_to_tf_draws_all_factors_where_there_are_fewer_than_asked_for() -> None:

@@ -1,4 +1,4 @@
-"""Two processes are one: losses and gradients of every method agree to 1e-5 relative."""
+"""Two processes are one: losses, gradients and steps agree to 1e-5 relative."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.methods.ranks import CASES, gradients
+from tests.methods.ranks import CASES, TRAINED, changes, gradients
 
 
 @pytest.mark.slow
@@ -21,7 +21,7 @@ def test_two_ranks_equal_one(tmp_path: Path, repo: Path) -> None:
         subprocess.Popen([*command, str(rank), "2", str(tmp_path / "meeting"), str(file)], cwd=repo)
         for rank, file in enumerate(files)
     ]
-    alone = gradients(0, 1)
+    alone = gradients(0, 1) | changes(0, 1)
     try:
         assert [job.wait(timeout=120) for job in jobs] == [0, 0]
     finally:
@@ -29,7 +29,7 @@ def test_two_ranks_equal_one(tmp_path: Path, repo: Path) -> None:
             job.kill()
             job.wait()
     together = [load_file(file) for file in files]
-    assert set(together[0]) == set(CASES)
+    assert set(together[0]) == {*CASES, *(f"{name}/loop" for name in TRAINED)}
     for case, one in alone.items():
         assert torch.equal(together[0][case], together[1][case])
         two = together[0][case]

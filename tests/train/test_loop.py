@@ -74,7 +74,7 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path, killed_at):
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert again == history
-    assert resumed.moves <= 40 - killed_at // 5 * 5
+    assert resumed.moves == 40 - killed_at  # saved after each step, between rows, too
 
 
 def test_a_warning_signal_saves_and_asks_for_a_retry(tmp_path):
@@ -83,10 +83,24 @@ def test_a_warning_signal_saves_and_asks_for_a_retry(tmp_path):
     with pytest.raises(SystemExit) as stop:
         run(Cells(interrupt=11), state, plan)
     assert stop.value.code == EXIT_RETRY
-    resumed, _ = run(Cells(), state, plan)
-    assert resumed.moves == 25  # signalled in step 12, saved after 15
-    whole, _ = run(Cells(), None, plan)
+    resumed, again = run(Cells(), state, plan)
+    assert resumed.moves == 28  # signalled in step 12, saved after it
+    whole, history = run(Cells(), None, plan)
     assert torch.equal(whole.net.layers[0].weight, resumed.net.layers[0].weight)
+    assert again == history  # the row that was open at the signal holds all of its losses
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [(5, [5, 10, 12]), (2.5, [3, 5, 8, 10, 12]), (0.4, range(1, 13)), (99, [12])],
+)
+def test_rows_come_at_the_first_step_that_is_not_before_their_time(every, steps):
+    _, history = run(Cells(), plan=Plan(12, log_every=every))
+    assert [row["step"] for row in history] == list(steps)
+    _, single = run(Cells(), plan=Plan(12, log_every=1))
+    for before, row in zip([0, *steps], history, strict=False):
+        part = [each["loss"] for each in single[before : int(row["step"])]]
+        assert row["loss"] == pytest.approx(sum(part) / len(part))
 
 
 def test_foreign_and_damaged_state_are_refused(tmp_path):

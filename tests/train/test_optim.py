@@ -11,7 +11,7 @@ from selfcell.errors import ConfigError
 from selfcell.keys import generator
 from selfcell.methods.base import Descent
 from selfcell.rng import torch_generator
-from selfcell.train.checkpoint import StateFile
+from selfcell.train.checkpoint import Progress, StateFile
 from selfcell.train.optim import BIAS_RATE, LARS, optimiser
 
 
@@ -77,9 +77,9 @@ def test_lars_resumes_to_the_same_bits(tmp_path: Path) -> None:
     lars = LARS(first.parameters(), 0.2, warm_up=5)
     run(first, lars, GRADIENTS[:3])
     state = StateFile(tmp_path / "state", "key")
-    state.save(3, first, lars, [])
+    state.save(Progress(3), first, lars)
     lars = LARS(second.parameters(), 0.2, warm_up=5)
-    assert state.load(second, lars, []) == 3
+    assert state.load(second, lars) == Progress(3)
     run(second, lars, GRADIENTS[3:])
     assert torch.equal(whole.weight, second.weight)
     assert torch.equal(whole.bias, second.bias)

@@ -23,6 +23,7 @@ rule collect:
         scores=f"{RESULTS}/scores.parquet",
         predictions=f"{RESULTS}/predictions.parquet",
         costs=f"{RESULTS}/costs.parquet",
+        health=f"{RESULTS}/health.parquet",
         provenance=f"{RESULTS}/provenance.json",
     log:
         f"{LOGS}/collect.log",
@@ -43,7 +44,7 @@ rule collect:
         "python3 workflow/scripts/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " {params.lineage} --lineage {output.lineage}"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
-        " --provenance {output.provenance} 2> >(tee {log} >&2)"
+        " --health {output.health} --provenance {output.provenance} 2> >(tee {log} >&2)"
 
 
 rule contrasts:

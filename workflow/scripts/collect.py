@@ -14,6 +14,7 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.specs import named_paths
     from selfcell.metrics import ontology
     from selfcell.stats import collect, lineage, table
+    from selfcell.stats.health import HEALTH, health
     from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truths
 
     evaluated = collect.read_folders(args.runs)
@@ -31,6 +32,8 @@ def main(args: argparse.Namespace) -> None:
     with job.atomic(args.predictions) as path:
         PREDICTIONS.write(predictions, path)
     models = collect.read_folders(args.models) if args.models else []
+    with job.atomic(args.health) as path:
+        HEALTH.write(health(models), path)
     cards = collect.cards([*models, *evaluated])
     with job.atomic(args.costs) as path:
         COSTS.write(collect.costs(cards), path)
@@ -40,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="file: one run folder a line")
-    parser.add_argument("--models", type=Path, help="file: one model folder a line (cards only)")
+    parser.add_argument("--models", type=Path, help="file: one model folder a line")
     parser.add_argument("--ontology", type=Path, help="Cell Ontology; none: no lineage scores")
     parser.add_argument("--labels", type=Path, help="JSON: data set -> label -> ontology id")
     parser.add_argument("--key", action="append", default=[], help="TARGET=data set in --labels")
@@ -49,5 +52,6 @@ if __name__ == "__main__":
     parser.add_argument("--scores", type=Path, required=True)
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--costs", type=Path, required=True)
+    parser.add_argument("--health", type=Path, required=True, help="what each model is like")
     parser.add_argument("--provenance", type=Path, required=True)
     job.run(main, parser)

@@ -40,9 +40,10 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 def summary(scores: pd.DataFrame, truths: Mapping[str, Truth], known: Roles) -> pd.DataFrame:
     """Masked autoencoder minus its rival for each type: the PCA probe with the better mean
     macro-F1 over all types, and the network from scratch; crossed 95 % intervals."""
+    from selfcell.stats.table import of_study
+
     rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
-    if (rows.protocol == "intended").any():
-        rows = rows[rows.protocol == "intended"]
+    rows = of_study(rows)
     found = []
     mae = rows[(rows.method == "random_mask") & ~rows.corpus.map(style.is_control).astype(bool)]
     for (target, corpus), own in mae.groupby(["target", "corpus"], sort=True):

@@ -1,4 +1,8 @@
-"""Training curves: loss and learning measure of each pretext task, a line for each run."""
+"""Training curves: loss and learning measure of each pretext task, a line for each run.
+
+The table also holds how each look found the code (`DIAGNOSTICS`); the figure shows the last
+effective rank.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,11 @@ if TYPE_CHECKING:
 
 Run = tuple[str, str, int]
 COLUMNS = ("corpus", "method", "seed", "step", "measure", "value")
-POINTS = 100  # of each run's curve
+POINTS = 100  # of each run's curve, at most
+ROWS = 30_000  # of the table, about: a committed file has its limit
 MOST = 16  # methods a page has room for
 MEASURES = {"loss": "training loss", "skill": "masked skill", "retrieval": "retrieval / chance"}
+DIAGNOSTICS = ("gate", "rank", "spread", "difficulty", "alignment", "uniformity")
 CORPUS_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
 
 
@@ -39,12 +45,13 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 def summary(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     """Long table of the measures that a history holds, at `POINTS` steps at most."""
     found = []
+    most = max(8, min(POINTS, ROWS // (8 * max(1, len(runs)))))
     for (corpus, method, seed), history in sorted(runs.items()):
         if history.empty:
             continue
-        rows = np.unique(np.linspace(0, len(history) - 1, min(POINTS, len(history))).astype(int))
+        rows = np.unique(np.linspace(0, len(history) - 1, min(most, len(history))).astype(int))
         thin = history.iloc[rows]
-        for measure in MEASURES:
+        for measure in (*MEASURES, *DIAGNOSTICS):
             if measure in thin:
                 known = thin[thin[measure].notna()]
                 part = pd.DataFrame({"step": known.step.astype(int), "value": known[measure]})
@@ -56,7 +63,8 @@ def summary(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """For each method the loss, and below it the measure of the learning gate.
+    """For each method the loss with the last effective ranks, and below it the measure of the
+    learning gate, with the gate where looks are measured as it is.
 
     More than `MOST` methods do not fit a page: the others are counted and stay in the table.
     """
@@ -95,10 +103,28 @@ def _pair(upper: Axes, lower: Axes, own: pd.DataFrame, colours: Mapping[str, str
     gate = next((m for m in MEASURES if m != "loss" and (own.measure == m).any()), "")
     if gate:
         _curves(lower, own, gate, colours)
+        for level in own[own.measure == "gate"].value.unique():
+            lower.axhline(level, color="0.5", linewidth=0.6, linestyle=(0, (4, 3)))
         upper.tick_params(labelbottom=False)
     else:
         lower.set_visible(False)
     (lower if gate else upper).set_xlabel("step")
+    _ranks(upper, own[own.measure == "rank"], colours)
+
+
+def _ranks(axes: Axes, own: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    """Effective rank at the last look, lowest and highest run of each corpus."""
+    last = own.sort_values("step").groupby(["corpus", "seed"], sort=True).value.last()
+    lines = last.groupby("corpus", sort=True)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top + 0.15 * lines.ngroups * (top - bottom))  # room for the words
+    for line, (corpus, value) in enumerate(lines):
+        low, high = f"{value.min():.0f}", f"{value.max():.0f}"
+        text = "rank " + (low if low == high else f"{low}–{high}")
+        axes.text(
+            *(0.98, 0.98 - 0.16 * line, text), transform=axes.transAxes, ha="right", va="top",
+            color=colours[str(corpus)], fontsize=style.SMALL,
+        )  # fmt: skip
 
 
 def _key(corpus: str, colours: Mapping[str, str]) -> Any:

@@ -26,7 +26,7 @@ from selfcell.methods.params import param
 
 log = logging.getLogger("selfcell")
 
-LEAST_FACTORS = 8  # with fewer in a cell's loss the encoder does not train
+LEAST_FACTORS = 8  # with fewer in a cell's loss the encoder does not train; least `factors`, too
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Params:
     gene_sets: str = param(
         "msigdb_tft", "TF target sets: a name in the registry or under `gene_sets`"
     )
-    factors: int = param(64, "factors drawn for each cell, or all there are", 1, 1000)
+    factors: int = param(
+        64, "factors drawn for each cell, or all there are; fewer than 8 do not train", 8, 1000
+    )
     isolate: bool = param(True, "show only targets, score only factors; false: everything")
     per_batch: bool = param(False, "the same factors for all cells of a step")
     min_genes: int = param(5, "factors with fewer measured targets are dropped", 1, 10000)
@@ -63,11 +65,11 @@ class GPToTF(Masked):
         targets = {tf: genes for tf, genes in resolution.targets.items() if tf in column}
         minima = params.min_genes, params.min_share
         names, member_PG, coverage = select(targets, context.symbols, context.measured_G, *minima)
-        if len(names) < min(LEAST_FACTORS, params.factors):
+        if len(names) < LEAST_FACTORS:
             raise ConfigError(
                 f"{len(names)} factors have their gene and targets in the vocabulary",
-                f"at least {LEAST_FACTORS}, or as many as `factors` asks for",
-                "lower `factors`, or add the factors' genes to the vocabulary",
+                f"at least {LEAST_FACTORS}: with fewer the encoder does not train",
+                "add the factors' genes to the vocabulary, or use other gene sets",
             )
         self.report = f"{resolution}; {len(targets)} of them measured; {coverage}"
         log.info("TF targets: %s", self.report)

@@ -63,7 +63,8 @@ def _check(field: dataclasses.Field[Any], value: Any, where: str) -> None:
     low, high = field.metadata["low"], field.metadata["high"]
     below, above = low is not None and value < low, high is not None and value > high
     if below or above:
-        raise ConfigError(f"{where}: {value!r}", f"a value in [{low}, {high}]")
+        doc = field.metadata["doc"]
+        raise ConfigError(f"{where}: {value!r}", f"a value in [{low}, {high}] ({doc})")
 
 
 def schema_of(module: str) -> type:

@@ -1,7 +1,8 @@
 """What the released code of Richter et al. 2024 did where it changes what is learned.
 
-`protocol: published` takes all `DEVIATIONS` of a method together; `deviations:` in a
-configuration trains them one at a time. How the released code evaluated is not here: its readouts
+`protocol: published` takes all `DEVIATIONS` of a method together. `deviations:` in a configuration
+trains them one at a time: each alone under `protocol: intended`, all but each under `protocol:
+published`. How the released code evaluated is not here: its readouts
 and metrics are computed in every study (`RE_SCORED`). Without torch, so that the configuration
 can read it.
 
@@ -34,6 +35,8 @@ class Deviation:
         params: hyper-parameters that bring it about.
         what: one sentence for the reader of the report.
         network: settings of the network that the pre-trained weights are put into.
+        on: the deviation without which it changes nothing: alone means on top of that one, and
+            its effect is the difference from that one.
     """
 
     name: str
@@ -41,6 +44,17 @@ class Deviation:
     params: dict[str, str | float | bool]
     what: str
     network: Mapping[str, Any] = field(default_factory=dict)
+    on: str = ""
+
+    def arm(self, task: str, protocol: str) -> str:
+        """Name of a pretext task with this deviation alone, or with all but this one."""
+        if protocol == "published":
+            return f"{task}-without-{self.name}"
+        return "-".join(part for part in (task, self.on, self.name) if part)
+
+    def base(self, task: str, protocol: str) -> str:
+        """Name of the arm that the one above differs from by this deviation."""
+        return f"{task}-{self.on}" if self.on and protocol == "intended" else task
 
 
 DEVIATIONS: tuple[Deviation, ...] = (
@@ -109,6 +123,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         JOINT,
         {"per_batch": True},
         "Whether a cell is augmented is decided once for a whole batch.",
+        on="mild_views",
     ),
     Deviation(
         "relu",
@@ -137,22 +152,28 @@ RE_SCORED: dict[str, str] = {
 }
 """Released ways of evaluating, which every study computes beside its own."""
 
-PUBLISHED: dict[str, dict[str, str | float | bool]] = {
-    method: {
-        key: value
-        for deviation in DEVIATIONS
-        if method in deviation.methods
-        for key, value in deviation.params.items()
-    }
-    for method in (*MASKED, *JOINT)
-}
-"""Hyper-parameters of each method under `protocol: published`."""
 
-
-def settings(task: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def settings(
+    task: str, protocol: str, changed: Deviation | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Hyper-parameters of a pretext task, and settings of the network that its weights are put
-    into, under `protocol: published`. Both are empty for a task that the study did not have."""
+    into, as far as the released code decides them.
+
+    Args:
+        protocol: "intended", which has no deviation, or "published", which has them all.
+        changed: the one that is the other way round.
+
+    Returns:
+        Two dictionaries, empty for a task that the study did not have.
+    """
+    every = [deviation for deviation in DEVIATIONS if task in deviation.methods]
+    if protocol == "published":
+        taken = [deviation for deviation in every if deviation is not changed]
+    else:
+        taken = [each for each in every if changed and each.name in (changed.on, changed.name)]
+    params: dict[str, Any] = {}
     network: dict[str, Any] = {}
-    for deviation in DEVIATIONS:
-        network |= deviation.network if task in deviation.methods else {}
-    return dict(PUBLISHED.get(task, {})), network
+    for deviation in taken:
+        params |= deviation.params
+        network |= deviation.network
+    return params, network

@@ -1,14 +1,17 @@
 """Sums and gathers over the processes of a distributed run, with gradients.
 
 With one process each function is the identity, so a method is written once. With R processes
-the trainer averages gradients over them; every function here is its own exact derivative under
-that average, so R processes with B cells each give the gradient of one process with R * B cells.
+the loop averages gradients over them (`average_gradients`); every other function here is its own
+exact derivative under that average, so R processes with B cells each take the step of one process
+with R * B cells. Whoever starts the processes gives each its part of every batch
+(`data.loader.Loader`, `rank` and `ranks`); the workflow starts one.
 
 Shape suffixes: B cells of this process, N cells of all processes, D features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -44,6 +47,17 @@ def mean_across(x: Tensor) -> Tensor:
     """The mean of `x` over all processes. As a denominator it makes the average over processes
     of local sums / mean count equal to the global sum / global count."""
     return sum_across(x) / processes()
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Put each gradient's mean over all processes in its place; every process must have the
+    same ones."""
+    if processes() > 1:
+        for p in parameters:
+            if p.grad is not None:
+                dist.all_reduce(p.grad)
+                p.grad /= processes()
 
 
 class _Gather(torch.autograd.Function):

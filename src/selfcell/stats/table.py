@@ -18,6 +18,7 @@ from selfcell.stats.schema import Column, Table
 TASKS = ("annotate", "reconstruct", "translate", "integrate")
 READOUTS = ("head", "probe", "prototype", "knn1", "knn5", "knn5_drop", "none")
 MODES = ("frozen", "fine-tuned", "baseline")
+PROTOCOLS = ("intended", "published", "mixed")
 STATUSES = ("ok", "collapsed", "not_learned", "diverged")
 REGIME = r"[1-9][0-9]*|all|none"
 NAME = r"[A-Za-z0-9_.+-]+"
@@ -42,7 +43,7 @@ SCORES = Table(
     "scores",
     (
         _RUN["study"],
-        Column("protocol", allowed=("intended", "published")),
+        Column("protocol", allowed=PROTOCOLS),
         Column("task", allowed=TASKS),
         *(_RUN[name] for name in ("corpus", "target", "split", "method", "init", "regime")),
         *(_RUN[name] for name in ("seed", "draw", "readout", "mode")),
@@ -115,13 +116,18 @@ def concat(paths: Iterable[Path | str]) -> pd.DataFrame:
 
 
 def overall(frame: pd.DataFrame, metric: str, task: str = "annotate") -> pd.DataFrame:
-    """Rows of one overall metric of one task, under the intended protocol if both are there.
+    """Rows of one overall metric of one task, under the study's own protocol.
 
     Raises DataError if there is none.
     """
     rows = frame[(frame.task == task) & (frame.level == "overall") & (frame.metric == metric)]
     if rows.empty:
         raise DataError(f"no overall {metric} of task {task} in the score table", "one at least")
-    if (rows.protocol == "intended").any():
-        rows = rows[rows.protocol == "intended"]
-    return rows
+    return of_study(rows)
+
+
+def of_study(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows under the protocol of the study they come from: the intended one if it is there, since
+    re-scores are under the published one in any study; never what is between the two."""
+    own = "intended" if (rows.protocol == "intended").any() else "published"
+    return rows[rows.protocol == own]

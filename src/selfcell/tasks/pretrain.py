@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,8 +27,10 @@ from selfcell.train.precision import use_bf16
 
 log = logging.getLogger("selfcell")
 
-WATCHED = 512  # validation cells that the learning gate looks at, at most
-LOOKS = 8  # looks during a run
+GATED = 512  # validation cells that the learning gate is measured on, at most
+WATCHED = 128  # those that looks during a run see: looking takes less than 3 % of the time
+FEWEST, MOST = 8, 100  # looks of a run
+APART = 20  # steps between looks, at least, where a run is long enough
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Pretrained:
 
     Attributes:
         method: trained, in evaluation mode.
-        history: rows of the training curve (`train.loop.fit`), with the gate's measures.
-        health: of the last look; None if the loss diverged.
+        history: rows of the training curve (`train.loop.fit`), each with a look's measures.
+        health: at the end, on all cells of the gate; None if the loss diverged.
         failure: why the loss diverged, or "".
     """
 
@@ -87,15 +90,15 @@ def pretrain(
     method = build(spec, corpus, programmes)
     seed = derive("pretrain", spec.seed)
     batches = Loader(corpus.cells, corpus.train_N, training.batch, seed)
-    watched = _watched(corpus)
-    epoch = max(1, round(len(corpus.train_N) / training.batch))
+    gated, watched = _held_back(corpus, GATED), _held_back(corpus, WATCHED)
+    epoch = len(corpus.train_N) / training.batch
     plan = Plan(
         training.steps,
         clip=training.clip,
-        decay_every=training.decay_every * epoch,
+        decay_every=training.decay_every * max(1, round(epoch)),
         decay=training.decay,
         bf16=use_bf16(training.precision),
-        log_every=max(1, training.steps // LOOKS),
+        log_every=steps_between_looks(training.steps, epoch),
     )
     adapted = optimiser(method, training.lr, training.weight_decay)
     title = f"{spec.method} on {spec.corpus.name}, seed {spec.seed}"
@@ -112,20 +115,38 @@ def pretrain(
     except DivergenceError as error:
         log.warning("%s", error)
         return Pretrained(method.eval(), [], None, str(error))
-    health = method.health(watched)
+    health = method.health(gated)
     log.info("%s: %s, %s %.3f", title, health.status, health.kind, health.value)
     return Pretrained(method, history, health, "")
 
 
-def _watched(corpus: Corpus) -> Batch:
-    """The same validation cells with the same noise at every look, in every run."""
-    rows: np.ndarray = corpus.validation_N[:WATCHED]
+def steps_between_looks(steps: int, epoch: float) -> float:
+    """When a run of `steps` is looked at: at the end of each epoch, an `epoch` being so many steps.
+
+    Or of every k-th epoch, with the least k for which looks are `APART` steps apart and at most
+    `MOST` in number (a million epochs: 100 looks). A run shall have `FEWEST` looks: k is less
+    where it has too few epochs for them, and each epoch is cut into equal parts where one look
+    an epoch is too few. The end of a run is always looked at.
+    """
+    epochs = steps / epoch
+    apart, most = math.ceil(APART / epoch), math.ceil(epochs / MOST)
+    every = epoch * max(1, min(apart, int(epochs / FEWEST)), most)
+    return every / max(1, math.ceil(FEWEST * every / steps))
+
+
+def _held_back(corpus: Corpus, most: int) -> Batch:
+    """The same validation cells with the same noise at every look, in every run; spread evenly
+    over all of them, since those of one source stand together."""
+    n = len(corpus.validation_N)
+    rows = corpus.validation_N[np.linspace(0, n - 1, min(n, most)).round().astype(int)]
     return Loader(corpus.cells, rows, len(rows), derive("validation")).batch(0)
 
 
 def _look(health: Health) -> dict[str, float]:
     row = {health.kind: health.value, "rank": health.effective_rank, "spread": health.spread}
     extra = {
+        # Retrieval over chance is another number on fewer cells, so its gate is no bar for looks.
+        "gate": health.threshold if health.kind == "skill" else None,
         "difficulty": health.difficulty,
         "alignment": health.alignment,
         "uniformity": health.uniformity,

@@ -131,7 +131,8 @@ class Scores:
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The score rows and the prediction rows, in the order in which they were added."""
         scores = pd.DataFrame(self._scores).assign(**{"task": "annotate", **self.keys})
-        scores.loc[scores["readout"].isin(RE_SCORES), "protocol"] = "published"
+        plain = scores["protocol"] == "intended"
+        scores.loc[plain & scores["readout"].isin(RE_SCORES), "protocol"] = "published"
         known = {name: value for name, value in self.keys.items() if name in PREDICTIONS.names}
         if not self._predictions:
             return scores[COLUMNS], pd.DataFrame(columns=PREDICTIONS.names)

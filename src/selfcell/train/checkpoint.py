@@ -1,12 +1,13 @@
 """The resumable state of a training run, in one file that is either whole or absent.
 
 Format: safetensors (no pickle). Tensors `model/<name>` and `optimiser/<i>/<name>`; the metadata
-holds the format version, the run's key, the step and the history.
+holds the format version, the run's key and where the run stands.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,7 +18,23 @@ from torch import Tensor, nn
 from selfcell.errors import StoreError
 from selfcell.job import atomic
 
-FORMAT = "selfcell-state-1"
+FORMAT = "selfcell-state-2"
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        history: rows so far.
+        loss, losses: sum and number of the losses since the last row.
+    """
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    loss: float = 0.0
+    losses: int = 0
 
 
 class StateFile:
@@ -26,14 +43,8 @@ class StateFile:
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
 
-    def save(
-        self,
-        step: int,
-        model: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        history: list[dict[str, float]],
-    ) -> None:
-        """Replace the state atomically. `step` steps are done."""
+    def save(self, progress: Progress, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Replace the state atomically."""
         tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
         for index, moments in optimiser.state_dict()["state"].items():
             for name, value in moments.items():
@@ -41,28 +52,20 @@ class StateFile:
         metadata = {
             "format": FORMAT,
             "key": self.key,
-            "step": str(step),
-            "history": json.dumps(history),
+            "progress": json.dumps(vars(progress)),
         }
         with atomic(self.path) as temporary:
             # Copies: two names may share memory, which the format refuses.
             save_file({k: v.detach().clone() for k, v in tensors.items()}, temporary, metadata)
 
-    def load(
-        self,
-        model: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        history: list[dict[str, float]],
-    ) -> int:
-        """Put a saved state into the model, the optimiser and the history; return its step.
-
-        0 if nothing was saved.
+    def load(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+        """Put a saved state into the model and the optimiser; the start if nothing was saved.
 
         Raises:
             StoreError: the file is damaged, or another run wrote it.
         """
         if not self.path.exists():
-            return 0
+            return Progress()
         metadata, tensors = self._read()
         if metadata.get("format") != FORMAT or metadata.get("key") != self.key:
             raise StoreError(
@@ -82,8 +85,7 @@ class StateFile:
         weights = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
         model.load_state_dict(weights)
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        history[:] = json.loads(metadata["history"])
-        return int(metadata["step"])
+        return Progress(**json.loads(metadata["progress"]))
 
     def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:

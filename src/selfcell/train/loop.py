@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from selfcell.errors import DivergenceError
 from selfcell.methods.base import Batch
-from selfcell.train.checkpoint import StateFile
+from selfcell.nets.across import average_gradients, mean_across
+from selfcell.train.checkpoint import Progress, StateFile
 
 EXIT_RETRY = 75  # EX_TEMPFAIL: state is saved, run the same command again to go on
 
@@ -53,7 +54,8 @@ class Plan:
         clip: L2 norm that gradients are clipped to.
         decay_every: steps between multiplications of the learning rate by `decay`.
         bf16: run the network in bfloat16 autocast (weights and moments stay float32).
-        log_every: steps between rows of the history; the last step is always logged.
+        log_every: steps between rows of the history, above 0; a fraction puts each row at the
+            first step that is not before its time. The last step is always logged.
         save_every_s: seconds between saves of the state.
     """
 
@@ -62,7 +64,7 @@ class Plan:
     decay_every: int = 0
     decay: float = 1.0
     bf16: bool = False
-    log_every: int = 20
+    log_every: float = 20
     save_every_s: float = 60.0
 
 
@@ -95,14 +97,12 @@ def fit(
         SystemExit: SIGTERM or SIGUSR1 came; the state is saved, status `EXIT_RETRY`.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
-    history: list[dict[str, float]] = []
-    start = state.load(model, optimiser, history) if state else 0
-    losses: list[float] = []
+    at = state.load(model, optimiser) if state else Progress()
     saved = time.monotonic()
     model.train()
-    bar = tqdm(total=plan.steps, initial=start, desc=title, unit="step", mininterval=1.0)
+    bar = tqdm(total=plan.steps, initial=at.step, desc=title, unit="step", mininterval=1.0)
     with _Warned() as warned, bar:
-        for step in range(start, plan.steps):
+        for step in range(at.step, plan.steps):
             lr = _set_rates(optimiser, rates, plan, step)
             value, logs = _step(model, batches.batch(step), optimiser, plan)
             if not math.isfinite(value):
@@ -111,24 +111,26 @@ def fit(
                     "a finite loss",
                     "lower the learning rate",
                 )
-            losses.append(value)
+            at.step, at.loss, at.losses = step + 1, at.loss + value, at.losses + 1
             bar.update()
-            done = step + 1
-            if done % plan.log_every and done < plan.steps:
-                continue
-            # Every log_every steps: a row of the history, and the only place that saves, since
-            # a row's mean loss runs from the row before.
-            row = {"step": float(done), "loss": sum(losses) / len(losses), "lr": lr}
-            losses.clear()
-            history.append(row | logs | _measured(model, measure, done))
-            bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
+            if _logged(at.step, plan):
+                row = {"step": float(at.step), "loss": at.loss / at.losses, "lr": lr}
+                at.history.append(row | logs | _measured(model, measure, at.step))
+                at.loss, at.losses = 0.0, 0
+                bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
             if state and (warned.signal or time.monotonic() - saved > plan.save_every_s):
-                state.save(done, model, optimiser, history)
+                state.save(at, model, optimiser)
                 saved = time.monotonic()
-            if done < plan.steps:
-                warned.leave(f"{title}: step {done}")
+            if at.step < plan.steps:
+                warned.leave(f"{title}: step {at.step}")
     model.eval()
-    return history
+    return at.history
+
+
+def _logged(done: int, plan: Plan) -> bool:
+    """Whether a row ends with a step: the last, or one that reaches a multiple of `log_every`."""
+    reached = int(done / plan.log_every) > int((done - 1) / plan.log_every)
+    return reached or done == plan.steps
 
 
 def _set_rates(
@@ -144,13 +146,17 @@ def _set_rates(
 def _step(
     model: nn.Module, batch: Batch, optimiser: torch.optim.Optimizer, plan: Plan
 ) -> tuple[float, dict[str, float]]:
-    """One optimiser step; the loss and the method's own logs. A bad loss changes no weight."""
+    """One optimiser step; the loss and the method's own logs. A bad loss changes no weight.
+
+    With several processes each has its part of the batch; the loss and the step are the whole's.
+    """
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
         loss, logs = model.loss(batch)  # type: ignore[operator]
-    value = float(loss.detach())
+    value = float(mean_across(loss.detach()))
     if math.isfinite(value):
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
         optimiser.step()
         model.after_step()  # type: ignore[operator]
