@@ -29,6 +29,7 @@ rule all:
     input:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/contrasts.parquet",
+        BY_GENE,
         FIGURE_FILES,
 
 

@@ -21,7 +21,7 @@ from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Quality
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
-from selfcell.specs import Name, Network, Readout, Training
+from selfcell.specs import Name, Network, Readout, Thinning, Training
 
 REGISTRY = ROOT / "resources" / "datasets.yaml"
 
@@ -78,6 +78,14 @@ class Readouts(Section):
     """knn5 runs only in regimes of at least 10 labels."""
 
 
+class Reconstruction(Thinning):
+    """Gene-expression reconstruction on every target; leave the section out to do without it."""
+
+    programmes: str = ""
+    """Gene sets (a name in the registry or under `gene_sets`) that explained variance is also
+    reported by; empty: by gene alone."""
+
+
 class Config(Section):
     """A study."""
 
@@ -111,6 +119,8 @@ class Config(Section):
     """Pretext tasks."""
     frozen: Readouts = Readouts()
     fine_tuning: FineTuning = FineTuning()
+    reconstruction: Reconstruction | None = None
+    """Gene-expression reconstruction; null: not asked for."""
     baselines: list[str] = []
     """Simple rivals, run on every target."""
 
@@ -144,6 +154,8 @@ class Config(Section):
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]
         _known("fine_tuning.regimes.labels", wanted, regimes)
         _known("baselines", self.baselines, BASELINES)
+        if self.reconstruction and not self.baselines:
+            raise ValueError("reconstruction: its rivals run beside `baselines`, which name none")
         _unique("pretraining.seeds", [str(seed) for seed in self.pretraining.seeds])
         for regime in self.fine_tuning.regimes:
             if regime.draws > self.labels.draws:

@@ -16,6 +16,7 @@ from selfcell.specs import (
     FrozenSpec,
     Network,
     PretrainSpec,
+    Thinning,
     Training,
     TunedRegime,
 )
@@ -58,6 +59,7 @@ class Slices:
             seed=seed,
             network=self._network(method),
             readouts=readouts,
+            reconstruction=self._thinning(),
         ).to_json()
 
     def finetune(self, job: FineTune) -> str:
@@ -108,7 +110,13 @@ class Slices:
             readouts=self.config.frozen.readouts,
             network=self.config.network,
             seeds=self.config.pretraining.seeds,
+            reconstruction=self._thinning(),
         ).to_json()
+
+    def _thinning(self) -> Thinning | None:
+        """How molecules are divided; the gene sets of the report concern no run."""
+        asked = self.config.reconstruction
+        return asked and Thinning(**asked.model_dump(exclude={"programmes"}))
 
     def _study(self, method: str = "") -> dict[str, Any]:
         """What every slice begins with. A deviation is a run of the published protocol, so that

@@ -82,6 +82,16 @@ class PretrainSpec(Job):
     seed: int
 
 
+class Thinning(Section):
+    """Expression of held-out molecules: what it is learned from and scored on."""
+
+    max_cells: int = Field(2000, ge=10, le=10**8)
+    """At most so many cells of each target's pool, and as many of its test cells, the same for
+    every arm."""
+    draws: int = Field(2, ge=1, le=100)
+    """Divisions of each cell's molecules into a half to encode and a half to score."""
+
+
 class FrozenSpec(Job):
     """Readouts of a frozen model on its targets."""
 
@@ -91,6 +101,8 @@ class FrozenSpec(Job):
     network: Network
     """What the weights are put into."""
     readouts: list[Readout]
+    reconstruction: Thinning | None = None
+    """None: not asked for."""
 
 
 class TunedRegime(Section):
@@ -126,3 +138,5 @@ class BaselineSpec(Job):
     readouts: list[Readout]
     network: Network
     seeds: list[int]
+    reconstruction: Thinning | None = None
+    """None: not asked for."""

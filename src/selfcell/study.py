@@ -60,10 +60,10 @@ class Study:
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
         own_sets = [entry.name for entry in config.gene_sets]
-        for method in config.methods:
-            for name in self.gene_sets(method.name):
-                if name not in own_sets:
-                    self.registry.reference(name)
+        asked = [name for method in config.methods for name in self.gene_sets(method.name)]
+        for name in asked + self.programmes():
+            if name not in own_sets:
+                self.registry.reference(name)
 
     # -- what there is to do -----------------------------------------------------------------
 
@@ -129,6 +129,11 @@ class Study:
         """Gene-set collections that a method's parameters name; empty for most methods."""
         params = self.params(self.methods[method])
         return [params["gene_sets"]] if params.get("gene_sets") else []
+
+    def programmes(self) -> list[str]:
+        """The collection that reconstruction is reported by; empty: none."""
+        asked = self.config.reconstruction
+        return [asked.programmes] if asked and asked.programmes else []
 
     def ontology_keys(self) -> dict[str, str]:
         """By target, the name under which its labels stand in the table of ontology ids."""

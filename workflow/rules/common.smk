@@ -81,6 +81,7 @@ def run_files(kind):
         "model": ["weights.safetensors", "model.json", "history.parquet"],
         "scores": ["scores.parquet", "predictions.parquet"],
     }
+    made["tasks"] = made["scores"] + ["genes.parquet"] * bool(CONFIG.reconstruction)
     return made[kind] + about
 
 
@@ -111,11 +112,15 @@ def gene_set_option(wildcards, input):
     return f"--gene-sets {input.gene_sets}" if input.get("gene_sets") else ""
 
 
+def gmt_files(names):
+    """Files of gene-set collections: the reader's own, or the registry's."""
+    own = {entry.name: entry.path for entry in CONFIG.gene_sets if entry.path}
+    return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
+
+
 def gene_set_file(wildcards):
     """The collection that the method's parameters name; nothing for most methods."""
-    own = {entry.name: entry.path for entry in CONFIG.gene_sets if entry.path}
-    names = STUDY.gene_sets(wildcards.method)
-    return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
+    return gmt_files(STUDY.gene_sets(wildcards.method))
 
 
 def model_folder(wildcards):

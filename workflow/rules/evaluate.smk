@@ -15,7 +15,7 @@ rule frozen:
         ),
         splits=lambda wildcards: splits(STUDY.targets_of(wildcards.corpus)),
     output:
-        multiext(f"{FROZEN}/", *run_files("scores")),
+        multiext(f"{FROZEN}/", *run_files("tasks")),
     log:
         f"{LOGS}/frozen/{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
@@ -77,7 +77,7 @@ rule baseline:
         stores=stores(STUDY.datasets),
         splits=splits(STUDY.targets),
     output:
-        multiext(f"{BASELINE}/", *run_files("scores")),
+        multiext(f"{BASELINE}/", *run_files("tasks")),
     log:
         f"{LOGS}/baseline/{{target}}.log",
     benchmark:

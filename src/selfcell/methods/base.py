@@ -159,6 +159,10 @@ class Method(nn.Module):
         """The learning gate on validation cells, in evaluation mode."""
         raise NotImplementedError
 
+    def decoded(self) -> Tensor | None:
+        """(G,) bool: the genes that the method's decoder learns to predict; None without one."""
+        return None
+
     @torch.no_grad()
     def embed(self, x_BG: Tensor) -> Tensor:
         """(B, G) log1p expression to the (B, D) code, without dropout. Each row depends on its

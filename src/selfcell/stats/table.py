@@ -15,8 +15,11 @@ import pandas as pd
 from selfcell.errors import DataError
 from selfcell.stats.schema import Column, Table
 
-TASKS = ("annotate", "reconstruct", "translate", "integrate")
-READOUTS = ("head", "probe", "prototype", "knn1", "knn5", "knn5_drop", "none")
+TASKS = ("annotate", "reconstruction", "protein", "integrate")
+READOUTS = (
+    *("head", "probe", "prototype", "knn1", "knn5", "knn5_drop"),
+    *("decoder", "ridge", "none"),
+)
 MODES = ("frozen", "fine-tuned", "baseline")
 STATUSES = ("ok", "collapsed", "not_learned", "diverged")
 REGIME = r"[1-9][0-9]*|all|none"
