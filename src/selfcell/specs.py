@@ -85,7 +85,7 @@ class PretrainSpec(Job):
 class Thinning(Section):
     """Expression of held-out molecules: what it is learned from and scored on."""
 
-    max_cells: int = Field(2000, ge=10, le=10**8)
+    max_cells: int = Field(1000, ge=10, le=10**8)
     """At most so many cells of each target's pool, and as many of its test cells, the same for
     every arm."""
     draws: int = Field(2, ge=1, le=100)
