@@ -17,7 +17,7 @@ from selfcell.baselines import BASELINES
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Quality, Target
+from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein, Quality, Target
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
@@ -121,6 +121,8 @@ class Config(Section):
     fine_tuning: FineTuning = FineTuning()
     reconstruction: Reconstruction | None = None
     """Gene-expression reconstruction; null: not asked for."""
+    protein: Protein | None = None
+    """Proteins from RNA; null: not asked for."""
     baselines: list[str] = []
     """Simple rivals, run on every target."""
 
@@ -129,7 +131,8 @@ class Config(Section):
         datasets = _unique("datasets", [entry.name for entry in self.datasets])
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
         methods = _unique("methods", [entry.name for entry in self.methods])
-        _unique("targets", [entry.name for entry in self.targets])
+        proteins = self.protein.targets if self.protein else []
+        _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
         for corpus in self.corpora:
@@ -146,6 +149,11 @@ class Config(Section):
             _known(f"{where}.corpora", target.corpora, corpora)
             _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
             _known(f"{where}.negative_control", target.negative_control, target.corpora)
+        for own in proteins:
+            where = f"protein.targets.{own.name}"
+            _known(f"{where}.train, test", list(own.datasets), datasets)
+            _known(f"{where}.corpora", own.corpora, corpora)
+            _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
         _known("deviations", self.deviations, corpora)
         if self.deviations and self.protocol == "published":
             raise ValueError("deviations: one at a time, from protocol intended; not published")

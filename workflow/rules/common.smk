@@ -41,6 +41,7 @@ wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     corpus="|".join([*STUDY.corpora, NONE]),
     target="|".join(STUDY.targets),
+    protein="|".join(STUDY.proteins) or NONE,
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+",
@@ -65,6 +66,15 @@ def stores(names):
 def splits(names):
     """Split files of some targets."""
     return [f"{RESULTS}/splits/{name}.json" for name in names]
+
+
+def store_options(targets):
+    """`--store NAME=folder` for the data sets of some targets."""
+    names = STUDY.stores_of(targets)
+    return [
+        f"--store {each}"
+        for each in named(f"{RESULTS}/data/{{name}}/store", names, "name")
+    ]
 
 
 def datasets_of(corpus):
@@ -145,6 +155,13 @@ def fine_tune_job(wildcards):
     """The fine-tuning job that wildcards name."""
     return FineTune(
         wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def protein_job(wildcards):
+    """The job on a protein target that wildcards name."""
+    return FineTune(
+        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
     )
 
 

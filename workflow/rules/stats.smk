@@ -9,6 +9,10 @@ TASK_FOLDERS = [
 RUN_FOLDERS = [
     *TASK_FOLDERS,
     *[FINETUNE.format(**job._asdict()) for job in STUDY.fine_tunes()],
+    *[
+        PROTEIN.format(protein=job.target, **job._asdict())
+        for job in STUDY.protein_jobs()
+    ],
 ]
 BY_GENE = expand(
     f"{RESULTS}/reconstruction_{{part}}.parquet",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from selfcell.data.store import Store
 from selfcell.specs import FrozenSpec
-from selfcell.tasks import annotate, reconstruct
+from selfcell.tasks import annotate, protein, reconstruct
 from selfcell.tasks.model import Trained
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -29,7 +29,7 @@ def frozen(
     splits: Sequence[Mapping[str, Any]],
     run_hash: str,
 ) -> Evaluated:
-    """Annotation and, where asked for, reconstruction on the target of each split.
+    """Annotation and, where asked for, reconstruction on each target; proteins on theirs.
 
     Raises StoreError where the model's genes are not a store's.
     """
@@ -37,6 +37,11 @@ def frozen(
     for split in splits:
         store = stores[split["dataset"]]
         annotate.require_genes(model, store)
+        if split.get("task") == "protein":
+            assert spec.protein is not None
+            own = protein.Data.read(stores, split, spec.protein)
+            found.frames.append(protein.frozen(spec, model, own, run_hash).frames())
+            continue
         data = annotate.Data.read(store, split)
         found.frames.append(annotate.frozen(spec, model, data, run_hash))
         if found.genes is not None:
