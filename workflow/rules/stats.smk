@@ -91,6 +91,7 @@ rule contrasts:
         splits=splits(STUDY.targets),
     output:
         contrasts=f"{RESULTS}/contrasts.parquet",
+        tasks=f"{RESULTS}/task_contrasts.parquet",
         verdicts=f"{RESULTS}/verdicts.parquet",
     log:
         f"{LOGS}/contrasts.log",
@@ -113,4 +114,4 @@ rule contrasts:
     shell:
         "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
-        " --out {output.contrasts} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
+        " --out {output.contrasts} --tasks {output.tasks} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
