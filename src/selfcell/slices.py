@@ -65,6 +65,10 @@ class Slices:
             protein=asked.normalisation if asked and self.study.proteins_of(corpus) else None,
         ).to_json()
 
+    def protein_split(self, target: str) -> str:
+        """Which cells proteins are learned on and predicted for."""
+        return self.study.proteins[target].split_spec().model_dump_json()
+
     def protein(self, job: FineTune) -> str:
         """A fine-tuned arm on a protein target, or the rivals there."""
         asked, training = self.config.protein, self.config.pretraining

@@ -99,10 +99,7 @@ rule split:
 
 rule split_protein:
     input:
-        cells=lambda wildcards: expand(
-            f"{RESULTS}/data/{{name}}/cells.h5ad",
-            name=STUDY.stores_of([wildcards.protein]),
-        ),
+        cells=lambda wildcards: expand(CELLS, name=STUDY.stores_of([wildcards.protein])),
     output:
         f"{RESULTS}/splits/{{protein}}.json",
     log:
@@ -116,13 +113,9 @@ rule split_protein:
         runtime=10,
     params:
         cells=lambda wildcards: named(
-            f"{RESULTS}/data/{{name}}/cells.h5ad",
-            STUDY.stores_of([wildcards.protein]),
-            "name",
+            CELLS, STUDY.stores_of([wildcards.protein]), "name"
         ),
-        spec=lambda wildcards: STUDY.proteins[wildcards.protein]
-        .split_spec()
-        .model_dump_json(),
+        spec=lambda wildcards: SLICES.protein_split(wildcards.protein),
         code=code("split_protein"),
     shell:
         "python3 workflow/scripts/split_protein.py --cells {params.cells} --spec {params.spec:q} --out {output}"
@@ -131,7 +124,7 @@ rule split_protein:
 
 rule vocabulary:
     input:
-        cells=expand(f"{RESULTS}/data/{{name}}/cells.h5ad", name=STUDY.datasets),
+        cells=expand(CELLS, name=STUDY.datasets),
         splits=splits(STUDY.every),
         tft=[f"{RESULTS}/reference/msigdb_tft.gmt"]
         * CONFIG.vocabulary.transcription_factors,
@@ -148,7 +141,7 @@ rule vocabulary:
         mem_mb=2500,
         runtime=15,
     params:
-        cells=named(f"{RESULTS}/data/{{name}}/cells.h5ad", STUDY.datasets, "name"),
+        cells=named(CELLS, STUDY.datasets, "name"),
         tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
         corpora=corpora_json(),
         options=CONFIG.vocabulary.model_dump_json(),

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
-from selfcell.methods.base import Batch, Context, Health, Method
+from selfcell.methods.base import LOG_RATE, Batch, Context, Health, Method
 from selfcell.metrics.geometry import effective_rank, spread
 from selfcell.nets.across import mean_across
 
 LEAST_SKILL = 0.05
 LEAST_MEAN = 1e-6
-LOG_RATE = (-15.0, 12.0)  # bounds of the decoder's log mean per 10,000 counts, under "nb"
 
 
 class MaskedParams(Protocol):

@@ -21,8 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from selfcell.errors import StoreError
 from selfcell.job import write_json
-from selfcell.methods.base import Health, Method
-from selfcell.methods.masked import LOG_RATE
+from selfcell.methods.base import LOG_RATE, Health, Method
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, PretrainSpec
