@@ -30,6 +30,7 @@ rule all:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/contrasts.parquet",
         f"{RESULTS}/claims.parquet",
+        BY_GENE,
         FIGURE_FILES,
 
 

@@ -197,3 +197,67 @@ def test_own_gene_sets_go_by_their_name(data):
         Study(from_mapping(data))
     data["gene_sets"] = [{"name": "sets", "path": "my_sets.gmt"}]
     assert Study(from_mapping(data)).gene_sets("mine") == ["sets"]
+
+
+def protein(data, **target):
+    own = {
+        "name": "p", "train": {"dataset": "pbmc3k"}, "test": {"dataset": "kang"},
+        "corpora": ["kang_ctrl"], "fine_tune": ["kang_ctrl"],
+    }  # fmt: skip
+    return data | {"protein": {"targets": [own | target]}}
+
+
+def test_protein_jobs_are_rivals_scratch_and_each_tuned_model(data):
+    jobs = Study(from_mapping(protein(data))).protein_jobs()
+    assert jobs[0] == FineTune("p", "none", "rivals", 0)
+    arms = {(job.corpus, job.method) for job in jobs[1:]}
+    assert arms == {("none", "scratch"), ("kang_ctrl", "random_mask")}
+    assert len(jobs) == len(set(jobs)) == 1 + 2 * 3
+
+
+def test_test_cells_of_a_protein_target_stay_out_of_the_corpora_it_judges(data):
+    study = Study(from_mapping(protein(data)))
+    assert "p" in study.excluding("kang_ctrl")
+    assert "p" not in study.excluding("baron_pool")
+    assert "p" in Slices(study).corpus("kang_ctrl").targets
+    assert study.stores_of(["p"]) == ["kang", "pbmc3k"]
+    assert study.every == [*study.targets, "p"]
+
+
+def test_the_other_tasks_reach_their_own_jobs_and_are_off_by_default(data):
+    study = Study(from_mapping(data | {"reconstruction": None, "protein": None}))
+    off = json.loads(Slices(study).frozen("kang_ctrl", "random_mask", 0))
+    assert off["reconstruction"] is off["protein"] is None
+    assert study.protein_jobs() == []
+    assert study.programmes() == []
+    asked = {"max_cells": 50, "draws": 3, "programmes": "msigdb_hallmark"}
+    study = Study(from_mapping(protein(data | {"reconstruction": asked})))
+    on = json.loads(Slices(study).frozen("kang_ctrl", "random_mask", 0))
+    assert on["reconstruction"] == {"max_cells": 50, "draws": 3}
+    assert on["protein"] == "clr"
+    other = json.loads(Slices(study).frozen("baron_pool", "random_mask", 0))
+    assert other["protein"] is None
+    assert json.loads(Slices(study).baseline("baron"))["reconstruction"] == on["reconstruction"]
+    # Which gene sets it is reported by concerns no run.
+    asked["programmes"] = ""
+    same = Study(from_mapping(protein(data | {"reconstruction": asked})))
+    assert json.loads(Slices(same).frozen("kang_ctrl", "random_mask", 0)) == on
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"train": {"dataset": "nowhere"}}, "unknown 'nowhere'"),
+        ({"corpora": ["nothing"]}, "unknown 'nothing'"),
+        ({"fine_tune": ["baron_pool"]}, "unknown 'baron_pool'"),
+        ({"name": "baron"}, "'baron' stands twice"),
+    ],
+)
+def test_a_protein_target_that_refers_to_nothing_is_refused(data, changes, says):
+    with pytest.raises(ConfigError, match=says):
+        from_mapping(protein(data, **changes))
+
+
+def test_reconstruction_without_baselines_is_refused(data):
+    with pytest.raises(ConfigError, match="its rivals run beside"):
+        from_mapping(data | {"reconstruction": {}, "baselines": []})

@@ -17,11 +17,11 @@ from selfcell.baselines import BASELINES
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Quality, Target
+from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein, Quality, Target
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
-from selfcell.specs import Name, Network, Readout, Training
+from selfcell.specs import Name, Network, Readout, Thinning, Training
 
 REGISTRY = ROOT / "resources" / "datasets.yaml"
 
@@ -81,6 +81,14 @@ class Readouts(Section):
     """knn5 runs only in regimes of at least 10 labels."""
 
 
+class Reconstruction(Thinning):
+    """Gene-expression reconstruction on every target; leave the section out to do without it."""
+
+    programmes: str = ""
+    """Gene sets (a name in the registry or under `gene_sets`) that explained variance is also
+    reported by; empty: by gene alone."""
+
+
 class Config(Section):
     """A study."""
 
@@ -115,6 +123,10 @@ class Config(Section):
     """Pretext tasks."""
     frozen: Readouts = Readouts()
     fine_tuning: FineTuning = FineTuning()
+    reconstruction: Reconstruction | None = None
+    """Gene-expression reconstruction; null: not asked for."""
+    protein: Protein | None = None
+    """Proteins from RNA; null: not asked for."""
     baselines: list[str] = []
     """Simple rivals, run on every target."""
 
@@ -123,7 +135,8 @@ class Config(Section):
         datasets = _unique("datasets", [entry.name for entry in self.datasets])
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
         methods = _unique("methods", [entry.name for entry in self.methods])
-        _unique("targets", [entry.name for entry in self.targets])
+        proteins = self.protein.targets if self.protein else []
+        _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
         for corpus in self.corpora:
@@ -140,12 +153,19 @@ class Config(Section):
             _known(f"{where}.corpora", target.corpora, corpora)
             _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
             _known(f"{where}.negative_control", target.negative_control, target.corpora)
+        for own in proteins:
+            where = f"protein.targets.{own.name}"
+            _known(f"{where}.train, test", list(own.datasets), datasets)
+            _known(f"{where}.corpora", own.corpora, corpora)
+            _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
         _known("deviations", self.deviations, corpora)
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]
         _known("fine_tuning.regimes.labels", wanted, regimes)
         _known("baselines", self.baselines, BASELINES)
+        if self.reconstruction and not self.baselines:
+            raise ValueError("reconstruction: its rivals run beside `baselines`, which name none")
         _unique("pretraining.seeds", [str(seed) for seed in self.pretraining.seeds])
         for regime in self.fine_tuning.regimes:
             if regime.draws > self.labels.draws:

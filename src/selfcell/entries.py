@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from selfcell.data.parse import parse
+from selfcell.data.protein_split import ProteinSplit
 from selfcell.data.registry import DatasetSpec, Registry
 from selfcell.data.section import Section
 from selfcell.data.specs import CorpusSource, SplitSpec
 from selfcell.methods.published import DEVIATIONS, Deviation
-from selfcell.specs import Name
+from selfcell.specs import Name, Normalisation, ProteinTuning
 
 
 class Dataset(Section):
@@ -104,6 +105,30 @@ class Target(Section):
         """The split with its target and data set. Raises ConfigError."""
         data = {**self.split, "target": self.name, "dataset": self.dataset}
         return parse(SplitSpec, data, f"targets.{self.name}.split")
+
+
+class ProteinTarget(ProteinSplit):
+    """Cells whose proteins are predicted from their RNA, and the corpora to transfer from."""
+
+    corpora: list[Name] = Field(min_length=1)
+    """Corpora whose frozen models are evaluated here."""
+    fine_tune: list[Name] = []
+    """Corpora whose models (`fine_tuning.methods`) are fine-tuned here, beside scratch."""
+
+    def split_spec(self) -> ProteinSplit:
+        """What its split depends on."""
+        return ProteinSplit(**self.model_dump(exclude={"corpora", "fine_tune"}))
+
+
+class Protein(Section):
+    """Cross-modality prediction, RNA to protein; leave the section out to do without it."""
+
+    targets: list[ProteinTarget] = Field(min_length=1)
+    """Each with a name of its own, also among annotation targets."""
+    normalisation: Normalisation = "clr"
+    """Of the proteins. clr: log1p counts less their mean over the cell's proteins, which cancels
+    the depth of staining. log1p: as in the paper."""
+    tuning: ProteinTuning = ProteinTuning()
 
 
 class GeneSets(Section):

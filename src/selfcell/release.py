@@ -189,6 +189,7 @@ def sources(study: Study) -> list[Source]:
     own = {entry.name for entry in study.config.gene_sets if entry.path}
     for method in study.methods:
         wanted += [name for name in study.gene_sets(method) if name not in own]
+    wanted += [name for name in study.programmes() if name not in own]
     for name in dict.fromkeys(wanted):
         reference = study.registry.reference(name)
         found.append(reference.source)

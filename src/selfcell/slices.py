@@ -11,11 +11,14 @@ from typing import Any
 from selfcell.data.specs import CorpusSpec
 from selfcell.methods import published
 from selfcell.specs import (
+    RIVALS,
     BaselineSpec,
     FineTuneSpec,
     FrozenSpec,
     Network,
     PretrainSpec,
+    ProteinSpec,
+    Thinning,
     Training,
     TunedRegime,
 )
@@ -50,7 +53,7 @@ class Slices:
 
     def frozen(self, corpus: str, method: str, seed: int) -> str:
         """Readouts of a frozen model on its targets."""
-        readouts = self.config.frozen.readouts
+        readouts, asked = self.config.frozen.readouts, self.config.protein
         return FrozenSpec(
             **self._study(method),
             corpus=corpus,
@@ -58,6 +61,30 @@ class Slices:
             seed=seed,
             network=self._network(method),
             readouts=readouts,
+            reconstruction=self._thinning(),
+            protein=asked.normalisation if asked and self.study.proteins_of(corpus) else None,
+        ).to_json()
+
+    def protein_split(self, target: str) -> str:
+        """Which cells proteins are learned on and predicted for."""
+        return self.study.proteins[target].split_spec().model_dump_json()
+
+    def protein(self, job: FineTune) -> str:
+        """A fine-tuned arm on a protein target, or the rivals there."""
+        asked, training = self.config.protein, self.config.pretraining
+        assert asked is not None
+        return ProteinSpec(
+            **self._study(job.method),
+            protein=job.target,
+            corpus=job.corpus,
+            method=job.method,
+            seed=job.seed,
+            seeds=training.seeds,
+            normalisation=asked.normalisation,
+            tuning=asked.tuning,
+            clip=training.clip,
+            precision=training.precision,
+            network=self.config.network if job.method == RIVALS else self._network(job.method),
         ).to_json()
 
     def finetune(self, job: FineTune) -> str:
@@ -107,7 +134,13 @@ class Slices:
             readouts=self.config.frozen.readouts,
             network=self.config.network,
             seeds=self.config.pretraining.seeds,
+            reconstruction=self._thinning(),
         ).to_json()
+
+    def _thinning(self) -> Thinning | None:
+        """How molecules are divided; the gene sets of the report concern no run."""
+        asked = self.config.reconstruction
+        return asked and Thinning(**asked.model_dump(exclude={"programmes"}))
 
     def _study(self, method: str = "") -> dict[str, Any]:
         """What every slice begins with. A deviation's protocol is neither of the two, so that no

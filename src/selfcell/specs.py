@@ -16,6 +16,7 @@ from selfcell.data.specs import CorpusSpec
 
 Name = Annotated[str, Field(pattern=NAME)]
 Readout = Literal["probe", "prototype", "knn1", "knn5"]
+RIVALS = "rivals"
 
 
 class Network(Section):
@@ -82,6 +83,36 @@ class PretrainSpec(Job):
     seed: int
 
 
+class Thinning(Section):
+    """Expression of held-out molecules: what it is learned from and scored on."""
+
+    max_cells: int = Field(1000, ge=10, le=10**8)
+    """At most so many cells of each target's pool, and as many of its test cells, the same for
+    every arm."""
+    draws: int = Field(2, ge=1, le=100)
+    """Divisions of each cell's molecules into a half to encode and a half to score."""
+
+
+Normalisation = Literal["clr", "log1p"]
+
+
+class ProteinTuning(Section):
+    """Fine-tuning of encoder and protein head, the same for every arm."""
+
+    n_train: list[int | Literal["all"]] = ["all"]
+    """Regimes (of the targets' `n_train`) to fine-tune in."""
+    draws: int = Field(2, ge=1, le=1000)
+    """The first so many draws of each."""
+    steps: int = Field(150, ge=1, le=10**8)
+    """Optimiser steps, at most: the best of ten looks at held-out training cells is kept."""
+    batch: int = Field(32, ge=2, le=65_536)
+    """Cells a step."""
+    lr: list[Annotated[float, Field(ge=1e-7, le=1.0)]] = Field([3e-4, 1e-3], min_length=1)
+    """Learning rates of AdamW; each run chooses among them on held-out training cells."""
+    weight_decay: float = Field(0.01, ge=0.0, le=10.0)
+    """Weight decay of AdamW."""
+
+
 class FrozenSpec(Job):
     """Readouts of a frozen model on its targets."""
 
@@ -91,6 +122,26 @@ class FrozenSpec(Job):
     network: Network
     """What the weights are put into."""
     readouts: list[Readout]
+    reconstruction: Thinning | None = None
+    """None: not asked for."""
+    protein: Normalisation | None = None
+    """None: no protein target."""
+
+
+class ProteinSpec(Job):
+    """A fine-tuned arm on a protein target, or all rivals there (method `RIVALS`)."""
+
+    protein: Name
+    corpus: Name
+    method: Name
+    seed: int
+    seeds: list[int]
+    """Of the rivals with random weights."""
+    normalisation: Normalisation
+    tuning: ProteinTuning
+    clip: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    network: Network
 
 
 class TunedRegime(Section):
@@ -126,3 +177,5 @@ class BaselineSpec(Job):
     readouts: list[Readout]
     network: Network
     seeds: list[int]
+    reconstruction: Thinning | None = None
+    """None: not asked for."""

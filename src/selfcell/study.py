@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ import yaml
 
 from selfcell.config import REGISTRY, Config
 from selfcell.data.registry import Registry
-from selfcell.entries import Corpus, Method, Target, deviating
+from selfcell.entries import Corpus, Method, ProteinTarget, Target, deviating
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
+from selfcell.specs import RIVALS
 
 NONE = "none"
 SCRATCH, SCRATCH_LONG, SCRATCH_SHALLOW = "scratch", "scratch_long", "scratch_shallow"
@@ -54,6 +55,8 @@ class Study:
         self.registry = Registry.load(registry)
         self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
+        asked = config.protein.targets if config.protein else []
+        self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}
         self.methods = {entry.name: entry for entry in config.methods}
         self.deviations = deviating(self.methods, config.protocol) if config.deviations else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
@@ -61,10 +64,10 @@ class Study:
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
         own_sets = [entry.name for entry in config.gene_sets]
-        for method in config.methods:
-            for name in self.gene_sets(method.name):
-                if name not in own_sets:
-                    self.registry.reference(name)
+        sets = [name for method in config.methods for name in self.gene_sets(method.name)]
+        for name in sets + self.programmes():
+            if name not in own_sets:
+                self.registry.reference(name)
 
     # -- what there is to do -----------------------------------------------------------------
 
@@ -77,7 +80,7 @@ class Study:
         return [
             Model(corpus.name, method, seed)
             for corpus in self.config.corpora
-            if self.targets_of(corpus.name)
+            if self.targets_of(corpus.name) or self.proteins_of(corpus.name)
             for method in self._methods_on(corpus)
             for seed in self.config.pretraining.seeds
         ]
@@ -108,6 +111,40 @@ class Study:
         """Targets that models of a corpus are evaluated on."""
         return [name for name, target in self.targets.items() if corpus in target.corpora]
 
+    @property
+    def every(self) -> list[str]:
+        """Every target with a split: annotation's, then proteins'."""
+        return [*self.targets, *self.proteins]
+
+    def proteins_of(self, corpus: str) -> list[str]:
+        """Protein targets that models of a corpus are evaluated on."""
+        return [name for name, target in self.proteins.items() if corpus in target.corpora]
+
+    def splits_of(self, corpus: str) -> list[str]:
+        """Every target that models of a corpus are evaluated on."""
+        return [*self.targets_of(corpus), *self.proteins_of(corpus)]
+
+    def stores_of(self, targets: Sequence[str]) -> list[str]:
+        """Data sets that some targets draw from, sorted."""
+        found = {self.targets[name].dataset for name in targets if name in self.targets}
+        for name in targets:
+            found.update(self.proteins[name].datasets if name in self.proteins else ())
+        return sorted(found)
+
+    def protein_jobs(self) -> list[FineTune]:
+        """By protein target: all rivals in one job, scratch, and each fine-tuned model."""
+        jobs = []
+        for name, target in self.proteins.items():
+            jobs.append(FineTune(name, NONE, RIVALS, 0))
+            arms = [(NONE, SCRATCH)] if target.fine_tune and self.config.fine_tuning.methods else []
+            for corpus in target.fine_tune:
+                on = self.corpora[corpus].methods
+                arms += [
+                    (corpus, m) for m in self.config.fine_tuning.methods if on is None or m in on
+                ]
+            jobs += [FineTune(name, *arm, s) for arm in arms for s in self.config.pretraining.seeds]
+        return jobs
+
     def fine_tunes(self) -> list[FineTune]:
         """Every fine-tuning job, the scratch arms of each target first."""
         tuning = self.config.fine_tuning
@@ -133,6 +170,11 @@ class Study:
         params = self.params(self.methods[method])
         return [params["gene_sets"]] if params.get("gene_sets") else []
 
+    def programmes(self) -> list[str]:
+        """The collection that reconstruction is reported by; empty: none."""
+        asked = self.config.reconstruction
+        return [asked.programmes] if asked and asked.programmes else []
+
     def ontology_keys(self) -> dict[str, str]:
         """By target, the name under which its labels stand in the table of ontology ids."""
         return {
@@ -148,7 +190,7 @@ class Study:
         """Targets whose test cells must stay out of a corpus: those that its models are judged
         on and that draw from the same data sets."""
         own = {source.dataset for source in self.corpora[corpus].sources}
-        return [name for name in self.targets_of(corpus) if self.targets[name].dataset in own]
+        return [name for name in self.splits_of(corpus) if own.intersection(self.stores_of([name]))]
 
     def export_mirrors(self) -> None:
         """Put the configured mirrors before those of $SELFCELL_MIRRORS, for the jobs to inherit.

@@ -128,3 +128,23 @@ def test_labels_are_plain_text() -> None:
     assert list(labels(adata, "type")) == ["a", "", "b", "", "", "a"]
     adata.obs["code"] = [1.0, 2.0, np.nan, 1.0, 2.0, 2.5]
     assert list(labels(adata, "code")) == ["1", "2", "", "1", "2", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "says"),
+    [
+        ([1.5, 2.0], ["CD3", "CD4"], "protein CD3 of data set 'mine' holds 1.5"),
+        ([1.0, np.nan], ["CD3", "CD4"], "protein CD4 of data set 'mine' holds nan"),
+        ([1.0, -1.0], ["CD3", "CD4"], "holds -1.0"),
+        ([1.0, 2.0], ["CD3", "CD3"], "1 duplicated proteins"),
+    ],
+)
+def test_proteins_are_whole_counts_under_names_of_their_own(
+    values: list[float], names: list[str], says: str
+) -> None:
+    adata = cells()
+    adata.obsm["protein"] = pd.DataFrame(
+        np.tile(values, (adata.n_obs, 1)), index=adata.obs_names, columns=names
+    )
+    with pytest.raises(DataError, match=says):
+        check(adata, spec())

@@ -217,3 +217,43 @@ def test_every_violation_is_named_at_once(tmp_path: Path) -> None:
     study.ids = {"c": study.split["test"]}
     with pytest.raises(DataError, match=r"donor .*; cells \(t, c\): \d+ test cells"):
         study.audit()
+
+
+def test_a_pool_of_another_data_set_is_looked_up_there(tmp_path: Path) -> None:
+    """A protein target is learned on a and tested on b: twins and columns go by their own set."""
+    study = Study(tmp_path)
+    study.b.obs["donor"] = "other"
+    split: dict[str, Any] = {
+        "task": "protein", "target": "p", "dataset": "b", "pool_dataset": "a", "shared": [],
+        "pool": study.a.obs_names.tolist(), "test": study.b.obs_names.tolist()[:30],
+        "pool_left_out": [], "test_left_out": [],
+    }  # fmt: skip
+
+    def checks() -> list[dict[str, Any]]:
+        stores = {name: make_store(tmp_path, own, name) for name, own in study.cells().items()}
+        split["hash"] = content_hash(split)
+        return audit([], {}, {"p": split}, stores, {})["checks"]
+
+    rows = {row["check"]: row["status"] for row in checks()}
+    assert rows["donor"] == rows["cells"] == rows["equal counts"] == rows["vocabulary"] == "pass"
+    study.copy_cell(study.rich_test_cell(), row=7)
+    with pytest.raises(DataError, match=r"equal counts \(p, own_pool\)"):
+        checks()
+    study.b = make_cells("b", 60, genes=range(30))
+    with pytest.raises(DataError, match=r"donor \(p, own_pool\)"):
+        checks()
+
+
+def test_test_cells_of_a_protein_target_choose_no_genes_and_its_pool_neither(
+    tmp_path: Path,
+) -> None:
+    study = Study(tmp_path)
+    obs = {name: own.obs for name, own in study.cells().items()}
+    ids = study.b.obs_names.tolist()
+    split = {
+        "task": "protein", "target": "p", "dataset": "b", "pool": ids[:30], "test": ids[30:],
+        "pool_left_out": [], "test_left_out": [],
+    }  # fmt: skip
+    chosen = training_cells(obs, study.corpora, {"t": study.split, "p": split})
+    assert set(chosen) == {f"corpus {study.corpora[0].name}", "target t"}
+    assert not {cell for own in chosen.values() for cell in own.ids} & set(ids[30:])

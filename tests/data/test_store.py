@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from selfcell.data.store import Store, write_store
@@ -163,3 +164,16 @@ def test_repeated_genes_are_refused(tmp_path: Path) -> None:
     cells.var.index = gene_ids([1, 1, 2])
     with pytest.raises(DataError, match="twice among the cells"):
         make_store(tmp_path, cells)
+
+
+def test_proteins_are_kept_with_their_cells_and_checked(tmp_path: Path) -> None:
+    cells = make_cells(n=30)
+    counts = np.arange(60, dtype=np.float32).reshape(30, 2)
+    cells.obsm["protein"] = pd.DataFrame(counts, index=cells.obs_names, columns=["CD3", "CD4"])
+    store = make_store(tmp_path, cells)
+    assert store.protein.loc["a:cell3"].to_dict() == {"CD3": 6, "CD4": 7}
+    assert list(store.protein.index) == list(store.obs.index)
+    file = store.path / "protein.parquet"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(StoreError, match="protein.parquet has sha256"):
+        Store.open(store.path)

@@ -28,13 +28,14 @@ pytestmark = pytest.mark.slow
 SCORES = "results/smoke/scores.parquet"
 NOT_OF_THE_STUDY = {"figures", "tune", "tuned"}
 SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0,)]
-COMPARE = {"collect", "contrasts", "claims"}
+COMPARE = {"collect", "contrasts", "claims", "by_gene"}
 
 
 def branch(method: str) -> set[str]:
     """Jobs of one method of the smoke study, and those that compare all methods."""
     starts = ["pretrain ", "frozen "]
-    starts += ["finetune target=baron, "] if method == "random_mask" else []
+    if method == "random_mask":
+        starts += ["finetune target=baron, ", "protein protein=cite_200, "]
     return {start + seed.format(method) for start in starts for seed in SEEDS} | COMPARE
 
 
@@ -64,7 +65,9 @@ def test_scores_keep_their_contract(smoke: Project) -> None:
     methods = {entry["name"] for entry in config["methods"]}
     assert methods < set(scores.method[scores.init == "pretrained"]) | {"pca"}
     assert set(scores["mode"]) == {"frozen", "fine-tuned", "baseline"}
-    assert set(scores.regime) == {str(regime) for regime in config["labels"]["regimes"]}
+    assert set(scores.task) == {"annotate", "reconstruction", "protein"}
+    regimes = scores[scores.task == "annotate"].regime
+    assert set(regimes) == {str(regime) for regime in config["labels"]["regimes"]}
     assert scores.n_test.max() <= 500
 
 

@@ -280,3 +280,11 @@ def test_matched_rates_are_those_of_programme_masks(of: str) -> None:
     tolerance = 0.05 if of != "expressed" else 0.12  # there, genes express independently
     assert np.abs(rate - counts).max() < tolerance
     assert abs(rate.mean() - counts.mean()) < 0.02
+
+
+@EVERY
+def test_a_decoder_says_which_genes_it_learns(name: str) -> None:
+    """The genes that are in the loss of some step, and no others."""
+    method = masked(name)
+    seen_G = torch.stack([method.draw(batch(context(), step=step))[1].any(0) for step in range(60)])
+    assert torch.equal(method.decoded(), seen_G.any(0))

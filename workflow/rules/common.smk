@@ -25,6 +25,7 @@ RESULTS = f"results/{CONFIG.study}"
 STATE = "results/.state"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
+CELLS = f"{RESULTS}/data/{{name}}/cells.h5ad"
 REGISTRY = "resources/datasets.yaml"
 LABELS = "resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
@@ -41,6 +42,7 @@ wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     corpus="|".join([*STUDY.corpora, NONE]),
     target="|".join(STUDY.targets),
+    protein="|".join(STUDY.proteins) or NONE,
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+",
@@ -66,6 +68,15 @@ def splits(names):
     return [f"{RESULTS}/splits/{name}.json" for name in names]
 
 
+def store_options(targets):
+    """`--store NAME=folder` for the data sets of some targets."""
+    names = STUDY.stores_of(targets)
+    return [
+        f"--store {each}"
+        for each in named(f"{RESULTS}/data/{{name}}/store", names, "name")
+    ]
+
+
 def datasets_of(corpus):
     """Data sets a corpus draws from; none for scratch."""
     if corpus == NONE:
@@ -80,6 +91,7 @@ def run_files(kind):
         "model": ["weights.safetensors", "model.json", "history.parquet"],
         "scores": ["scores.parquet", "predictions.parquet"],
     }
+    made["tasks"] = made["scores"] + ["genes.parquet"] * bool(CONFIG.reconstruction)
     return made[kind] + about
 
 
@@ -110,11 +122,15 @@ def gene_set_option(wildcards, input):
     return f"--gene-sets {input.gene_sets}" if input.get("gene_sets") else ""
 
 
+def gmt_files(names):
+    """Files of gene-set collections: the reader's own, or the registry's."""
+    own = {entry.name: entry.path for entry in CONFIG.gene_sets if entry.path}
+    return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
+
+
 def gene_set_file(wildcards):
     """The collection that the method's parameters name; nothing for most methods."""
-    own = {entry.name: entry.path for entry in CONFIG.gene_sets if entry.path}
-    names = STUDY.gene_sets(wildcards.method)
-    return [own.get(name) or f"{RESULTS}/reference/{name}.gmt" for name in names]
+    return gmt_files(STUDY.gene_sets(wildcards.method))
 
 
 def model_folder(wildcards):
@@ -139,6 +155,13 @@ def fine_tune_job(wildcards):
     """The fine-tuning job that wildcards name."""
     return FineTune(
         wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def protein_job(wildcards):
+    """The job on a protein target that wildcards name."""
+    return FineTune(
+        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
     )
 
 

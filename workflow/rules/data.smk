@@ -97,10 +97,35 @@ rule split:
         " --out {output} 2> >(tee {log} >&2)"
 
 
+rule split_protein:
+    input:
+        cells=lambda wildcards: expand(CELLS, name=STUDY.stores_of([wildcards.protein])),
+    output:
+        f"{RESULTS}/splits/{{protein}}.json",
+    log:
+        f"{LOGS}/split_protein/{{protein}}.log",
+    benchmark:
+        f"{BENCHMARKS}/split_protein/{{protein}}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cells=lambda wildcards: named(
+            CELLS, STUDY.stores_of([wildcards.protein]), "name"
+        ),
+        spec=lambda wildcards: SLICES.protein_split(wildcards.protein),
+        code=code("split_protein"),
+    shell:
+        "python3 workflow/scripts/split_protein.py --cells {params.cells} --spec {params.spec:q} --out {output}"
+        " 2> >(tee {log} >&2)"
+
+
 rule vocabulary:
     input:
-        cells=expand(f"{RESULTS}/data/{{name}}/cells.h5ad", name=STUDY.datasets),
-        splits=splits(STUDY.targets),
+        cells=expand(CELLS, name=STUDY.datasets),
+        splits=splits(STUDY.every),
         tft=[f"{RESULTS}/reference/msigdb_tft.gmt"]
         * CONFIG.vocabulary.transcription_factors,
     output:
@@ -116,7 +141,7 @@ rule vocabulary:
         mem_mb=2500,
         runtime=15,
     params:
-        cells=named(f"{RESULTS}/data/{{name}}/cells.h5ad", STUDY.datasets, "name"),
+        cells=named(CELLS, STUDY.datasets, "name"),
         tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
         corpora=corpora_json(),
         options=CONFIG.vocabulary.model_dump_json(),
@@ -152,7 +177,7 @@ rule store:
 rule audit:
     input:
         stores=stores(STUDY.datasets),
-        splits=splits(STUDY.targets),
+        splits=splits(STUDY.every),
         vocabulary=f"{RESULTS}/vocabulary.parquet",
     output:
         f"{RESULTS}/audit.json",

@@ -2,6 +2,7 @@
 
 FROZEN = f"{RESULTS}/runs/frozen/{{corpus}}/{{method}}/s{{seed}}"
 FINETUNE = f"{RESULTS}/runs/finetune/{{target}}/{{corpus}}/{{method}}/s{{seed}}"
+PROTEIN = f"{RESULTS}/runs/protein/{{protein}}/{{corpus}}/{{method}}/s{{seed}}"
 BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
 
@@ -9,13 +10,11 @@ rule frozen:
     input:
         model=model_files,
         stores=lambda wildcards: stores(
-            sorted(
-                {STUDY.targets[t].dataset for t in STUDY.targets_of(wildcards.corpus)}
-            )
+            STUDY.stores_of(STUDY.splits_of(wildcards.corpus))
         ),
-        splits=lambda wildcards: splits(STUDY.targets_of(wildcards.corpus)),
+        splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
     output:
-        multiext(f"{FROZEN}/", *run_files("scores")),
+        multiext(f"{FROZEN}/", *run_files("tasks")),
     log:
         f"{LOGS}/frozen/{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
@@ -29,10 +28,7 @@ rule frozen:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
-        stores=lambda wildcards: [
-            f"--store {STUDY.targets[t].dataset}={RESULTS}/data/{STUDY.targets[t].dataset}/store"
-            for t in STUDY.targets_of(wildcards.corpus)
-        ],
+        stores=lambda wildcards: store_options(STUDY.splits_of(wildcards.corpus)),
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
         model=lambda wildcards: model_folder(wildcards),
         folder=FROZEN,
@@ -71,13 +67,42 @@ rule finetune:
         " 2> >(tee {log} >&2)"
 
 
+rule protein:
+    input:
+        audit=f"{RESULTS}/audit.json",
+        model=model_files,
+        stores=lambda wildcards: stores(STUDY.stores_of([wildcards.protein])),
+        split=lambda wildcards: splits([wildcards.protein]),
+    output:
+        multiext(f"{PROTEIN}/", *run_files("scores")),
+    log:
+        f"{LOGS}/protein/{{protein}}.{{corpus}}.{{method}}.s{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/protein/{{protein}}.{{corpus}}.{{method}}.s{{seed}}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: SLICES.protein(protein_job(wildcards)),
+        model=model_option,
+        stores=lambda wildcards: store_options([wildcards.protein]),
+        folder=PROTEIN,
+        code=code("protein"),
+    shell:
+        "python3 workflow/scripts/protein.py --spec {params.spec:q} {params.model} {params.stores}"
+        " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
+        " 2> >(tee {log} >&2)"
+
+
 rule baseline:
     input:
         audit=f"{RESULTS}/audit.json",
         stores=stores(STUDY.datasets),
-        splits=splits(STUDY.targets),
+        splits=splits(STUDY.every),
     output:
-        multiext(f"{BASELINE}/", *run_files("scores")),
+        multiext(f"{BASELINE}/", *run_files("tasks")),
     log:
         f"{LOGS}/baseline/{{target}}.log",
     benchmark:

@@ -3,11 +3,50 @@
 from selfcell.stats.published import FOLDER, TABLES, file_of
 
 MODEL_FOLDERS = [MODEL.format(**model._asdict()) for model in STUDY.models()]
-RUN_FOLDERS = [
+# Runs of every task, and those of one.
+TASK_FOLDERS = [
     *[FROZEN.format(**model._asdict()) for model in STUDY.evaluated()],
-    *[FINETUNE.format(**job._asdict()) for job in STUDY.fine_tunes()],
     *[BASELINE.format(target=target) for target in STUDY.targets if CONFIG.baselines],
 ]
+RUN_FOLDERS = [
+    *TASK_FOLDERS,
+    *[FINETUNE.format(**job._asdict()) for job in STUDY.fine_tunes()],
+    *[
+        PROTEIN.format(protein=job.target, **job._asdict())
+        for job in STUDY.protein_jobs()
+    ],
+]
+BY_GENE = expand(
+    f"{RESULTS}/reconstruction_{{part}}.parquet",
+    part=["genes", "programmes"] if CONFIG.reconstruction else [],
+)
+
+
+rule by_gene:
+    input:
+        runs=expand("{folder}/genes.parquet", folder=TASK_FOLDERS),
+        vocabulary=f"{RESULTS}/vocabulary.parquet",
+        gene_sets=gmt_files(STUDY.programmes()),
+    output:
+        genes=f"{RESULTS}/reconstruction_genes.parquet",
+        programmes=f"{RESULTS}/reconstruction_programmes.parquet",
+    log:
+        f"{LOGS}/by_gene.log",
+    benchmark:
+        f"{BENCHMARKS}/by_gene.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        runs="\n".join(TASK_FOLDERS),
+        gene_sets=lambda wildcards, input: gene_set_option(wildcards, input),
+        code=code("by_gene"),
+    shell:
+        "python3 workflow/scripts/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
+        " {params.gene_sets} --out-genes {output.genes} --out-programmes {output.programmes}"
+        " 2> >(tee {log} >&2)"
 
 
 rule collect:
@@ -55,6 +94,7 @@ rule contrasts:
         splits=splits(STUDY.targets),
     output:
         contrasts=f"{RESULTS}/contrasts.parquet",
+        tasks=f"{RESULTS}/task_contrasts.parquet",
         verdicts=f"{RESULTS}/verdicts.parquet",
     log:
         f"{LOGS}/contrasts.log",
@@ -80,7 +120,7 @@ rule contrasts:
     shell:
         "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
-        " --out {output.contrasts} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
+        " --out {output.contrasts} --tasks {output.tasks} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
 
 
 rule claims:

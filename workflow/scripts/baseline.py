@@ -12,6 +12,7 @@ def main(args: argparse.Namespace) -> None:
     meter = job.Meter()
     import torch
 
+    from selfcell.baselines import reconstruct
     from selfcell.baselines.base import run_baselines
     from selfcell.data.specs import named_paths
     from selfcell.data.splits import read_splits
@@ -29,12 +30,16 @@ def main(args: argparse.Namespace) -> None:
     inputs |= {f"split {name}": split["hash"] for name, split in splits.items()}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
     data = rivals.inputs(spec, stores, splits, run_hash)
-    frames = run_baselines(spec.baselines, data, spec.readouts, progress=True)
+    frames, genes = [run_baselines(spec.baselines, data, spec.readouts, progress=True)], None
+    if spec.reconstruction is not None:
+        split = splits[spec.target]
+        rows = list(reconstruct.rivals(spec, stores[split["dataset"]], split, run_hash))
+        frames, genes = frames + [each.frames() for each in rows], [each.genes() for each in rows]
     about = card(
         rule="baseline", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
         code=args.code, seeds={}, cost=meter.read(), threads=args.threads,
     )  # fmt: skip
-    write_run(args.out, [frames], about)
+    write_run(args.out, frames, about, genes)
 
 
 if __name__ == "__main__":

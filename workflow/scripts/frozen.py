@@ -1,4 +1,4 @@
-"""Evaluate one frozen model on its targets, at every label regime and draw."""
+"""Evaluate one frozen model: every task that the study asks for, on all targets of its corpus."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.store import Store
     from selfcell.provenance import card, short_hash
     from selfcell.specs import FrozenSpec
-    from selfcell.tasks import annotate, model
+    from selfcell.tasks import evaluate, model
     from selfcell.tasks.results import write_run
 
     torch.set_num_threads(args.threads)
     spec = FrozenSpec.from_json(args.spec)
     trained = model.load(args.model)
     paths = named_paths(sorted(set(args.store)), "--store")
-    inputs, frames = {"model": trained.about["run_hash"]}, []
+    stores = {name: Store.open(path) for name, path in paths.items()}
     splits = [read_split(path) for path in args.split]
+    inputs = {"model": trained.about["run_hash"]}
     inputs |= {f"split {split['target']}": split["hash"] for split in splits}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
-    for split in splits:
-        store = Store.open(paths[split["dataset"]])
-        annotate.require_genes(trained, store)
-        frames.append(annotate.frozen(spec, trained, annotate.Data.read(store, split), run_hash))
+    found = evaluate.frozen(spec, trained, stores, splits, run_hash)
     about = card(
         rule="frozen", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
         code=args.code, seeds={"seed": spec.seed}, cost=meter.read(), threads=args.threads,
     )  # fmt: skip
-    write_run(args.out, frames, about)
+    write_run(args.out, found.frames, about, found.genes)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def check(adata: AnnData, spec: DatasetSpec) -> None:
     _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
     _check_genes(adata, spec)
     _check_counts(adata, spec)
+    if "protein" in adata.obsm:
+        _check_protein(adata, spec)
 
 
 def labels(adata: AnnData, column: str) -> np.ndarray[Any, np.dtype[np.object_]]:
@@ -112,6 +114,24 @@ def _check_genes(adata: AnnData, spec: DatasetSpec) -> None:
     _check_unique(found, "Ensembl ids", spec, "sum or remove the rows of one gene")
     if ids is None:
         _check_unique(names, "gene names", spec, "set `gene_ids:`, or call var_names_make_unique()")
+
+
+def _check_protein(adata: AnnData, spec: DatasetSpec) -> None:
+    """Proteins are named once and hold whole counts, as genes do; none may be missing."""
+    import pandas as pd
+
+    table = pd.DataFrame(adata.obsm["protein"])
+    _check_unique(table.columns.map(str), "proteins", spec, "give each antibody one name")
+    values = table.to_numpy(dtype=np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
+    if wrong.any():
+        row, column = (int(place[0]) for place in np.nonzero(wrong))
+        raise DataError(
+            f"protein {table.columns[column]} of data set {spec.name!r} holds {values[row, column]}"
+            f" at cell {adata.obs_names[row]}",
+            "raw counts of every protein in every cell",
+            "give the counts of the antibodies, not normalised values",
+        )
 
 
 def _check_counts(adata: AnnData, spec: DatasetSpec) -> None:

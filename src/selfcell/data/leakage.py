@@ -14,7 +14,7 @@ import pandas as pd
 
 from selfcell.data.corpus import Splits, cells_hash
 from selfcell.data.specs import CorpusSpec
-from selfcell.data.splits import COLUMNS, UNKNOWN, content_hash, side_ids
+from selfcell.data.splits import COLUMNS, UNKNOWN, content_hash, pool_dataset, side_ids
 from selfcell.data.store import Store
 from selfcell.data.vocabulary import training_cells
 from selfcell.errors import DataError
@@ -54,7 +54,7 @@ def audit(
         rows += [_sides(target, split), _content(target, split)]
         rows += [_column(target, split, stores, column) for column in COLUMNS]
         rows += _twins(
-            target, split, "own_pool", {split["dataset"]: side_ids(split, "pool")}, stores
+            target, split, "own_pool", {pool_dataset(split): side_ids(split, "pool")}, stores
         )
     for corpus in corpora:
         by_store = _by_store(corpus_ids[corpus.name], stores)
@@ -110,13 +110,10 @@ def _content(target: str, split: Mapping[str, Any]) -> Row:
 
 def _column(target: str, split: Mapping[str, Any], stores: Mapping[str, Store], column: str) -> Row:
     """Values of a column that stand on both sides, over all cells of the split."""
-    values = stores[split["dataset"]].obs[column]
-    pool = set(values.reindex(side_ids(split, "pool")))
-    test = set(values.reindex(side_ids(split, "test")))
-    both = sorted((pool & test) - set(UNKNOWN))
-    hidden = int(
-        values.reindex([*side_ids(split, "pool"), *side_ids(split, "test")]).isin(UNKNOWN).sum()
-    )
+    sides = (pool_dataset(split), "pool"), (split["dataset"], "test")
+    pool, test = (stores[name].obs[column].reindex(side_ids(split, side)) for name, side in sides)
+    both = sorted((set(pool) & set(test)) - set(UNKNOWN))
+    hidden = int(pool.isin(UNKNOWN).sum() + test.isin(UNKNOWN).sum())
     detail = f"on both sides: {', '.join(both[:EXAMPLES])}" if both else "none seen on both sides"
     if hidden:
         detail += f"; not known for {hidden} cells"

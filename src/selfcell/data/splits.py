@@ -109,6 +109,11 @@ def side_ids(split: Mapping[str, Any], side: str) -> list[str]:
     return [*split[side], *split[f"{side}_left_out"]]
 
 
+def pool_dataset(split: Mapping[str, Any]) -> str:
+    """The data set of a split's pool: that of its test cells, unless the split says otherwise."""
+    return str(split.get("pool_dataset", split["dataset"]))
+
+
 def matches(obs: pd.DataFrame, where: Mapping[Any, Sequence[str]], what: str) -> np.ndarray:
     """Bool per cell: every column of `where` holds one of its values.
 

@@ -3,8 +3,8 @@
 A store is a folder. Counts of a cell stand in compressed sparse rows over the study's vocabulary:
 gene numbers in 16 bits, counts in 8; a count above 255 stands in an overflow list by its position.
 `total.u32` holds a cell's counts over all genes that were measured, which the vocabulary does not
-cut: the size factor. All numbers are little-endian. `manifest.json` names every file with its
-size and sha256, and carries its own.
+cut: the size factor. Proteins measured beside the genes are in `protein.parquet`. All numbers are
+little-endian. `manifest.json` names every file with its size and sha256, and carries its own.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import pandas as pd
 from scipy import sparse
 
 from selfcell import __version__, job
-from selfcell.errors import DataError, StoreError, intact
+from selfcell.errors import DataError, StoreError
 from selfcell.provenance import sha256_file, short_hash
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 FORMAT, VERSION = "selfcell.store", 1
+PROTEIN = "protein.parquet"
 LARGEST = 2**24  # float32, in which counts are read, holds every whole number below
 OBS = ("label", "donor", "batch", "condition")
 DTYPES = {"i64": "<i8", "u32": "<u4", "u16": "<u2", "u8": "|u1"}
@@ -40,7 +41,7 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
 
     Args:
         cells: X counts (CSR), var_names Ensembl ids, obs with `total_counts` (counts of the cell
-            over all genes of its file) and the columns of `OBS`.
+            over all genes of its file) and the columns of `OBS`; obsm["protein"] counts, if any.
         vocabulary: columns gene_id and symbol, in column order. Genes that `cells` lacks are
             stored as not measured.
         path: folder to make.
@@ -68,9 +69,7 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
     genes = pd.DataFrame(
         {"gene_id": gene_ids, "symbol": vocabulary["symbol"].astype(str), "measured": measured}
     )
-    obs = pd.DataFrame({"cell": cells.obs_names.to_numpy(dtype=str)})
-    for name in OBS:
-        obs[name] = cells.obs[name].astype(str).to_numpy()
+    obs = cells.obs[list(OBS)].astype(str).rename_axis("cell").reset_index()
     with job.atomic(path) as folder:
         folder.mkdir()
         for name, values in arrays.items():
@@ -78,6 +77,9 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
             (folder / name).write_bytes(values.astype(DTYPES[name.rpartition(".")[2]]).data)
         genes.to_parquet(folder / "genes.parquet", index=False)
         obs.to_parquet(folder / "obs.parquet", index=False)
+        if "protein" in cells.obsm:
+            protein = pd.DataFrame(cells.obsm["protein"]).rename(columns=str)
+            protein.astype(np.int64).to_parquet(folder / PROTEIN, index=False)
         _write_manifest(folder, counts, gene_ids)
 
 
@@ -189,14 +191,19 @@ class Store:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """Columns of `OBS`, as strings, indexed by cell id."""
-        with intact(self.path / "obs.parquet"):
-            return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
+        return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
+
+    @cached_property
+    def protein(self) -> pd.DataFrame:
+        """Counts of the proteins, indexed by cell id. Raises StoreError where none was measured."""
+        if PROTEIN not in self.manifest["files"]:
+            raise StoreError(f"{self.path} holds no proteins", "a data set that measured them")
+        return pd.read_parquet(self.path / PROTEIN).set_index(self.obs.index)
 
     @cached_property
     def genes(self) -> pd.DataFrame:
         """Columns gene_id, symbol and measured (bool), in column order."""
-        with intact(self.path / "genes.parquet"):
-            return pd.read_parquet(self.path / "genes.parquet")
+        return pd.read_parquet(self.path / "genes.parquet")
 
     @property
     def gene_ids(self) -> list[str]:
@@ -246,11 +253,8 @@ class Store:
         """All cells as AnnData: X float32 counts, obs with `total_counts`, var with symbols."""
         from anndata import AnnData
 
-        obs = self.obs.copy()
-        obs.index.name = None
-        obs["total_counts"] = self.total_N
-        var = self.genes.set_index("gene_id")
-        var.index.name = None
+        obs = self.obs.rename_axis(None).assign(total_counts=self.total_N)
+        var = self.genes.set_index("gene_id").rename_axis(None)
         return AnnData(self.rows(np.arange(self.n_cells)), obs=obs, var=var)
 
     @cached_property

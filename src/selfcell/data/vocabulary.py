@@ -89,6 +89,8 @@ def training_cells(
             permissive = corpus.model_copy(update={"exclude": True})
             chosen[f"corpus {corpus.name}"] = select(permissive, obs, splits, sorted(splits))
     for target, split in sorted(splits.items()):
+        if split.get("task") == "protein":
+            continue  # proteins are predicted from the study's genes; their pools choose none
         source = CorpusSource(dataset=split["dataset"], pool_of=target)
         pool = CorpusSpec(name=f"pool.{target}", sources=(source,))
         chosen[f"target {target}"] = select(pool, obs, splits, sorted(splits))

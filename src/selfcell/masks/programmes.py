@@ -174,6 +174,10 @@ class Programmes(nn.Module):
             mask_BW = mask_BW | word_BKW[:, k]
         return unpack(mask_BW, self.genes)
 
+    def any(self) -> Tensor:
+        """(G,) bool: genes of at least one programme."""
+        return unpack(self.all_W, self.genes)
+
 
 def pack(bits_BG: Tensor) -> Tensor:
     """(..., G) bool to (..., W) int64, 64 genes a word, padded with zeros."""

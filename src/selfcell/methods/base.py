@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from selfcell.nets.mlp import MLP
 from selfcell.rng import Noise, torch_generator
 
+LOG_RATE = (-15.0, 12.0)
+"""Bounds of a negative-binomial decoder's output, the log of a mean count per 10,000."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -158,6 +161,10 @@ class Method(nn.Module):
     def health(self, batch: Batch) -> Health:
         """The learning gate on validation cells, in evaluation mode."""
         raise NotImplementedError
+
+    def decoded(self) -> Tensor | None:
+        """(G,) bool: the genes that the method's decoder learns to predict; None without one."""
+        return None
 
     @torch.no_grad()
     def embed(self, x_BG: Tensor) -> Tensor:

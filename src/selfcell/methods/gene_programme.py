@@ -115,6 +115,10 @@ class GeneProgramme(Masked):
         mask_BG = self.programmes.union(batch.noise, self.share, base_BG, self.per_batch)
         return mask_BG.expand_as(batch.x_BG)
 
+    def decoded(self) -> Tensor:
+        """(G,) bool: the genes of all programmes."""
+        return self.programmes.any()
+
     def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visible: what the mask leaves. In the loss: what it hides."""
         mask_BG = self.mask(batch)

@@ -55,6 +55,10 @@ class GPToGP(Masked):
         log.info("gene sets: %s", coverage)
         self.programmes = Programmes(member_PG)
 
+    def decoded(self) -> Tensor:
+        """(G,) bool: the genes of all programmes."""
+        return self.programmes.any() if self.isolate else self.measured_G
+
     def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visible and in the loss: the drawn programme's genes, and nothing else."""
         if not self.isolate:

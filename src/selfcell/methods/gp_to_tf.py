@@ -77,6 +77,12 @@ class GPToTF(Masked):
         column_P = torch.tensor([column[name] for name in names])
         self.register_buffer("column_P", column_P, persistent=False)
 
+    def decoded(self) -> Tensor:
+        """(G,) bool: the factors' own genes."""
+        if not self.isolate:
+            return self.measured_G
+        return torch.zeros_like(self.measured_G).index_fill(0, self.column_P, True)
+
     def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visible: targets of the drawn factors, without the factors. In the loss: the factors."""
         if not self.isolate:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
-from selfcell.methods.base import Batch, Context, Health, Method
+from selfcell.methods.base import LOG_RATE, Batch, Context, Health, Method
 from selfcell.metrics.geometry import effective_rank, spread
 from selfcell.nets.across import mean_across
 
@@ -67,6 +67,10 @@ class Masked(Method):
         """Two (B, G) bool masks: entries the encoder may see, entries in the loss."""
         raise NotImplementedError
 
+    def decoded(self) -> Tensor:
+        """(G,) bool: genes that are ever in the loss; all that are measured unless said."""
+        return self.measured_G
+
     def reconstruct(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
         """(B, G) decoder output from the visible entries; the others reach it as 0."""
         x_BG = batch.x_BG * visible_BG
@@ -97,7 +101,7 @@ class Masked(Method):
         """
         assert self.log_dispersion_G is not None
         factor_B1 = batch.total_B[:, None] / 1e4
-        mean_BG = (y_BG.float().clamp(-15.0, 12.0).exp() * factor_B1).clamp_min(LEAST_MEAN)
+        mean_BG = (y_BG.float().clamp(*LOG_RATE).exp() * factor_B1).clamp_min(LEAST_MEAN)
         return mean_BG, self.log_dispersion_G.clamp(-10.0, 10.0).exp()
 
     @torch.no_grad()

@@ -55,6 +55,10 @@ class RandomMaskMatched(Masked):
         super().__init__(params, context)
         self.register_buffer("rate_G", rate_G, persistent=False)
 
+    def decoded(self) -> Tensor:
+        """(G,) bool: genes that are ever masked."""
+        return self.rate_G > 0
+
     def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visible: what the mask leaves. In the loss: what it hides."""
         mask_BG = rated_mask(batch.noise, self.rate_G)

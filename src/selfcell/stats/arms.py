@@ -78,10 +78,11 @@ class Bench:
 
     Attributes:
         truth: of the target's test cells.
-        value: macro-F1 by run; NaN where a run did not end "ok".
+        value: of the metric by run; NaN where a run did not end "ok".
         failed: runs by arm and regime that did not end "ok", with their status.
         predicted: class codes of the test cells by run.
         weight_NB: shared resampling weights, the same for every arm: resamples are paired.
+        metric: what the values are; only macro-F1 has predictions to resample.
     """
 
     truth: Truth
@@ -89,6 +90,7 @@ class Bench:
     failed: Mapping[tuple[Arm, str], Counter[str]]
     predicted: Mapping[Run, np.ndarray]
     weight_NB: np.ndarray
+    metric: str = "macro_f1"
     _grid: dict[tuple[Arm, str], list[tuple[int, int]]] = field(default_factory=dict)
     _resampled: dict[Run, np.ndarray] = field(default_factory=dict)
 
@@ -133,14 +135,8 @@ class Bench:
         self._resampled.update(zip(new, f1_RB, strict=True))
 
 
-def build(
-    scores: pd.DataFrame, predictions: pd.DataFrame, truth: Truth, resamples: int, seed: int
-) -> Bench:
-    """Build a target's bench from its rows of overall macro-F1 and of predictions.
-
-    Raises DataError if a run with a score has no predictions, if predictions do not fit the
-    split, or if they do not reproduce the score: tables of different studies were mixed.
-    """
+def runs(scores: pd.DataFrame) -> tuple[dict[Run, float], dict[tuple[Arm, str], Counter[str]]]:
+    """Values by run, NaN where it did not end "ok", and those runs counted by arm and regime."""
     value: dict[Run, float] = {}
     failed: dict[tuple[Arm, str], Counter[str]] = {}
     for row in scores.itertuples():
@@ -149,6 +145,18 @@ def build(
         value[(arm, row.regime, int(row.seed), int(row.draw))] = row.value if ok else np.nan
         if not ok:
             failed.setdefault((arm, row.regime), Counter())[row.status] += 1
+    return value, failed
+
+
+def build(
+    scores: pd.DataFrame, predictions: pd.DataFrame, truth: Truth, resamples: int, seed: int
+) -> Bench:
+    """Build a target's bench from its rows of overall macro-F1 and of predictions.
+
+    Raises DataError if a run with a score has no predictions, if predictions do not fit the
+    split, or if they do not reproduce the score: tables of different studies were mixed.
+    """
+    value, failed = runs(scores)
     predicted = {
         (
             Arm(row.method, row.corpus, row.mode, row.readout, row.init),

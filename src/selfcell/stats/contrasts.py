@@ -94,7 +94,7 @@ def evaluate(bench: Bench, contrast: Contrast, spec: Spec) -> dict[str, object]:
         "name": contrast.name,
         "arm_a": contrast.a.name,
         "arm_b": contrast.b.name,
-        "metric": "macro_f1",
+        "metric": bench.metric,
         "margin": spec.margin,
     }
     if paired is None:
@@ -158,7 +158,7 @@ def contrast_table(
                 desc=f"{bench.truth.target} from {corpus}",
             )  # fmt: skip
             found = [evaluate(bench, each, spec) | head for each in planned]
-            rows += _judge(found, spec)
+            rows += judge(found, spec)
     frame = pd.DataFrame(rows, columns=[column.name for column in CONTRASTS.columns])
     return frame.astype({"n_seeds": int, "n_draws": int, "n_failed": int})
 
@@ -180,7 +180,8 @@ def corpora(bench: Bench) -> list[str]:
     return sorted({arm.corpus for arm in bench.arms if arm.init == "pretrained"})
 
 
-def _judge(found: Sequence[dict[str, object]], spec: Spec) -> list[dict[str, object]]:
+def judge(found: Sequence[dict[str, object]], spec: Spec) -> list[dict[str, object]]:
+    """Rows of one target and corpus with adjusted p-values and verdicts."""
     for family in ("primary", "secondary"):
         rows = [row for row in found if row["family"] == family]
         adjusted = adjust(np.array([row.get("p", math.nan) for row in rows], float), family)

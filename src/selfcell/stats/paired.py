@@ -150,13 +150,14 @@ def estimate(bench: Bench, paired: Paired, controls: Sequence[Estimate] = ()) ->
     """Mean difference with every part of its variance.
 
     Parts: "runs" (seeds and draws crossed), "cells" (paired resampling of the test cells, or of
-    donors where there are enough) and, where side b is a mean of controls, "controls": the
-    variance of the controls' own differences over their number.
+    donors where there are enough; only where there are predictions) and, where side b is a mean
+    of controls, "controls": the variance of the controls' own differences over their number.
     """
     result = crossed(paired.difference_SD)
-    bench.resample(list(paired.weight))
-    resampled_B = sum(weight * bench.resampled(run) for run, weight in paired.weight.items())
-    result = result.with_part("cells", float(np.var(resampled_B, ddof=1)))
+    if bench.predicted:
+        bench.resample(list(paired.weight))
+        resampled_B = sum(weight * bench.resampled(run) for run, weight in paired.weight.items())
+        result = result.with_part("cells", float(np.var(resampled_B, ddof=1)))
     if len(controls) > 1:
         spread = float(np.var([control.mean for control in controls], ddof=1)) / len(controls)
         result = result.with_part("controls", spread, len(controls) - 1)
@@ -199,7 +200,9 @@ def conditions(bench: Bench, paired: Paired, result: Estimate, sides: Sequence[S
     """What the interval does not cover, in words for the table."""
     notes = []
     n_donors = len(bench.truth.donors)
-    if n_donors < DONORS_NEEDED:
+    if not bench.predicted:
+        notes.append("conditional on these test cells")
+    elif n_donors < DONORS_NEEDED:
         known = {0: "unknown donors", 1: "one donor"}.get(n_donors, f"{n_donors} donors")
         notes.append(f"conditional on {known}")
     if bench.truth.shared:

@@ -15,8 +15,11 @@ import pandas as pd
 from selfcell.errors import DataError
 from selfcell.stats.schema import Column, Table
 
-TASKS = ("annotate", "reconstruct", "translate", "integrate")
-READOUTS = ("head", "probe", "prototype", "knn1", "knn5", "knn5_drop", "none")
+TASKS = ("annotate", "reconstruction", "protein", "integrate")
+READOUTS = (
+    *("head", "probe", "prototype", "knn1", "knn5", "knn5_drop"),
+    *("decoder", "ridge", "none"),
+)
 MODES = ("frozen", "fine-tuned", "baseline")
 PROTOCOLS = ("intended", "published", "mixed")
 STATUSES = ("ok", "collapsed", "not_learned", "diverged")
@@ -47,7 +50,7 @@ SCORES = Table(
         Column("task", allowed=TASKS),
         *(_RUN[name] for name in ("corpus", "target", "split", "method", "init", "regime")),
         *(_RUN[name] for name in ("seed", "draw", "readout", "mode")),
-        Column("level", allowed=("overall", "type")),
+        Column("level", allowed=("overall", "type", "protein")),
         Column("label", empty=True),
         Column("metric", pattern=r"[a-z0-9_]+"),
         Column("value", "number", nullable=True),
@@ -74,11 +77,11 @@ def validate(frame: pd.DataFrame) -> None:
 
     Beyond each column's own values: `value` is empty where status is "diverged", may be empty
     where it is "collapsed", and is a number otherwise; annotation metrics lie in [0, 1]; `label`
-    is filled at level "type" and at no other.
+    is filled at every level but "overall".
     """
     SCORES.check(frame)
     value = frame["value"].astype(float)
-    status, typed = frame["status"], frame["level"] == "type"
+    status, named = frame["status"], frame["level"] != "overall"
     rules = (
         (value.isna() & status.isin(["ok", "not_learned"]), "value", "a number for this status"),
         (value.notna() & (status == "diverged"), "value", "nothing where status is diverged"),
@@ -87,7 +90,11 @@ def validate(frame: pd.DataFrame) -> None:
             "value",
             "a number in [0, 1]",
         ),
-        (typed == (frame["label"] == ""), "label", "a cell type at level type, else empty"),
+        (
+            named == (frame["label"] == ""),
+            "label",
+            "a cell type or protein, empty at level overall",
+        ),
     )
     for bad, column, needed in rules:
         if bad.any():

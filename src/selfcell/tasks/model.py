@@ -1,8 +1,9 @@
 """A pre-trained model on disk: a folder that describes itself, without pickle.
 
-`weights.safetensors` holds the method's tensors (the encoder's under `encoder.`); `model.json`
-the format version, the settings that made it, the vocabulary in column order, and whether it
-learned. Shape suffixes: B cells, G genes, D latent dimensions.
+`weights.safetensors` holds the method's tensors (the encoder's under `encoder.`, a decoder's under
+`decoder.`, and which genes that one learned); `model.json` the format version, the settings that
+made it, the vocabulary in column order, and whether it learned. Shape suffixes: B cells,
+G genes, D latent dimensions.
 """
 
 from __future__ import annotations
@@ -13,19 +14,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from selfcell.errors import StoreError
 from selfcell.job import write_json
-from selfcell.methods.base import Health, Method
+from selfcell.methods.base import LOG_RATE, Health, Method
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, PretrainSpec
 
 FORMAT = 1
+DECODED = "decoded_G"
 CHUNK = 1024  # rows a forward pass takes: fixed, so that an embedding does not depend on memory
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The decoder of a masked autoencoder, from codes to log1p expression.
+
+    Attributes:
+        net: in evaluation mode.
+        counts: its output is the log of a mean count per 10,000 (negative binomial), not log1p
+            expression.
+        decoded_G: bool, genes that it learned to predict; the others' output means nothing.
+    """
+
+    net: MLP
+    counts: bool
+    decoded_G: np.ndarray
+
+    @torch.no_grad()
+    def __call__(self, z_BD: torch.Tensor) -> torch.Tensor:
+        """(B, D) codes to (B, G) log1p of expression per 10,000 counts, without dropout.
+
+        A negative binomial's mean is put on that scale, which lies above the mean of log1p of
+        what it draws.
+        """
+        y_BG: torch.Tensor = self.net(z_BD)
+        return y_BG.clamp(*LOG_RATE).exp().log1p() if self.counts else y_BG
 
 
 @dataclass(frozen=True)
@@ -34,18 +63,20 @@ class Trained:
 
     Attributes:
         encoder: in evaluation mode.
+        decoder: of a masked autoencoder; None for other methods.
         gene_ids: its vocabulary, in the order of its input columns.
         status: "ok", "collapsed", "not_learned" or "diverged".
         about: the whole of model.json.
     """
 
     encoder: MLP
+    decoder: Decoder | None
     gene_ids: Sequence[str]
     status: str
     about: dict[str, Any]
 
     def put_into(self, network: Network) -> MLP:
-        """The weights in a network of that activation and dropout; the widths stay its own."""
+        """The encoder's weights in a network of that activation and dropout; the widths stay."""
         self.encoder.activation, self.encoder.dropout = network.activation, network.dropout
         return self.encoder
 
@@ -72,6 +103,9 @@ def save(
     """Write the model into `folder` (made if absent). `health` is None for a diverged run."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
+    decoded_G = method.decoded()
+    if decoded_G is not None:
+        weights[DECODED] = decoded_G.detach().clone()
     save_file(weights, folder / "weights.safetensors", {"format": "pt"})
     status = health.status if health else "diverged"
     about = {
@@ -101,13 +135,34 @@ def load(folder: Path) -> Trained:
         raise StoreError(f"{folder}: model format {about.get('format')!r}", f"format {FORMAT}")
     network = Network(**about["spec"]["network"])
     encoder = new_encoder(len(about["gene_ids"]), network, 0)
-    prefix = "encoder."
-    own = {name[len(prefix) :]: v for name, v in weights.items() if name.startswith(prefix)}
     try:
-        encoder.load_state_dict(own)
+        encoder.load_state_dict(_part(weights, "encoder."))
+        decoder = _decoder(weights, len(about["gene_ids"]), about["spec"]["params"], network)
     except RuntimeError as error:
         raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
-    return Trained(encoder.eval(), about["gene_ids"], about["status"], about)
+    return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about)
+
+
+def _part(weights: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name[len(prefix) :]: v for name, v in weights.items() if name.startswith(prefix)}
+
+
+def _decoder(
+    weights: dict[str, torch.Tensor], genes: int, params: dict[str, Any], network: Network
+) -> Decoder | None:
+    if DECODED not in weights:
+        return None
+    counts = "log_dispersion_G" in weights
+    output = params.get("output", "linear")
+    net = MLP(
+        [*reversed(network.hidden), genes],
+        torch_generator(0, "decoder"),
+        activation=network.activation,
+        last=None if counts or output == "linear" else output,
+        name="decoder",
+    )
+    net.load_state_dict(_part(weights, "decoder."))
+    return Decoder(net.eval(), counts, weights[DECODED].numpy())
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ def write_run(
     folder: Path,
     frames: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
     card: Mapping[str, object],
+    genes: Sequence[pd.DataFrame] | None = None,
 ) -> None:
     """Write scores.parquet, predictions.parquet and card.json into `folder`, all or nothing.
 
@@ -23,6 +24,7 @@ def write_run(
         frames: score rows and prediction rows, as `tasks.score.Scores.frames` gives them; checked
             against the table's contract before anything is written.
         card: of `provenance.card`.
+        genes: rows by gene for genes.parquet (`tasks.reconstruct.Rows`); None: no such file.
 
     Raises:
         DataError: a row breaks the contract of the score table.
@@ -35,4 +37,8 @@ def write_run(
         temporary.mkdir()
         table.write(scores, temporary / "scores.parquet")
         PREDICTIONS.write(predictions, temporary / "predictions.parquet")
+        if genes is not None:
+            kept = [part for part in genes if len(part)] or genes[:1]
+            whole = pd.concat(kept, ignore_index=True)
+            whole.to_parquet(temporary / "genes.parquet", index=False, compression="zstd")
         job.write_json(card, temporary / "card.json")

@@ -1,0 +1,89 @@
+"""Contrasts of reconstruction and of protein prediction, by the statistics of annotation.
+
+Seeds and draws are crossed as there; the test cells are held fixed, which every note says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from selfcell.stats import table
+from selfcell.stats.arms import Arm, Bench, Side, one, runs
+from selfcell.stats.contrasts import CONTRASTS, Spec, corpora, evaluate, judge
+from selfcell.stats.paired import common_regimes, pick
+from selfcell.stats.plan import MAE, PERMUTED, Contrast, find
+from selfcell.stats.predictions import Truth
+
+PRIMARY = {"reconstruction": "ev_weighted", "protein": "pearson_protein"}
+"""The metric that each task is judged by."""
+MARGINS = {"reconstruction": 0.01, "protein": 0.02}
+"""Difference of that metric that would be too small to matter."""
+BOUNDS = ("ceiling", "copy_input")
+"""Bounds of the metric and controls, which are no rivals."""
+
+
+def benches(scores: pd.DataFrame, task: str) -> Iterator[Bench]:
+    """The runs of each target of a task; none where the study did not ask for it."""
+    if not (scores.task == task).any():
+        return
+    rows = table.overall(scores, PRIMARY[task], task)
+    for target, own in rows.groupby("target", sort=True):
+        nobody = np.array([], dtype=object)
+        truth = Truth(str(target), [], nobody, nobody, [])
+        value, failed = runs(own)
+        yield Bench(truth, value, failed, {}, np.empty((0, 0)), PRIMARY[task])
+
+
+def plan(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[Contrast]:
+    """Best pre-trained less best simple arm, fine-tuned less scratch; then one readout at a time:
+    the masked autoencoder less principal components, and less a random encoder."""
+    family = "secondary" if corpus in controls else "primary"
+    trained = [
+        arm
+        for arm in find(bench, corpus, init="pretrained", mode="frozen")
+        if not arm.method.startswith(PERMUTED)
+    ]
+    simple = [arm for arm in find(bench, mode="baseline") if arm.method not in BOUNDS]
+    best = _best(bench, trained, simple)
+    if best:
+        yield Contrast(family, "best pre-trained - best simple baseline", *best)
+    for tuned in find(bench, corpus, mode="fine-tuned", init="pretrained"):
+        for scratch in find(bench, method="scratch", readout=tuned.readout):
+            name = "MAE" if tuned.method == MAE else tuned.method
+            yield Contrast(family, f"{name} fine-tuned - scratch", one(tuned), one(scratch))
+    for arm in trained:
+        for bar in simple:
+            if (arm.method, arm.readout) == (MAE, bar.readout):
+                name = f"MAE {arm.readout} - {bar.method} {bar.readout}"
+                yield Contrast("secondary", name, one(arm), one(bar))
+
+
+def _best(bench: Bench, a: Sequence[Arm], b: Sequence[Arm]) -> tuple[Side, Side] | None:
+    """Both sides picked on the other half of the draws; None where an arm is missing."""
+    if not a or not b:
+        return None
+    regimes = common_regimes(bench, (*a, *b))
+    sides = ("best pre-trained arm", a), ("best simple baseline", b)
+    picked = [pick(bench, name, arms, regimes) for name, arms in sides]
+    return picked[0], picked[1]
+
+
+def task_table(scores: pd.DataFrame, spec: Spec) -> pd.DataFrame:
+    """Rows of `CONTRASTS` for both tasks, by target and corpus, the metric saying which.
+
+    Holm over the primary contrasts of a target and corpus, Benjamini-Hochberg over the others.
+    """
+    rows: list[dict[str, object]] = []
+    for task, margin in MARGINS.items():
+        own = replace(spec, margin=margin)
+        for bench in benches(scores, task):
+            for corpus in corpora(bench):
+                planned = plan(bench, corpus, spec.control_corpora)
+                found = [evaluate(bench, each, own) | {"corpus": corpus} for each in planned]
+                rows += judge(found, own)
+    frame = pd.DataFrame(rows, columns=[column.name for column in CONTRASTS.columns])
+    return frame.astype({"n_seeds": int, "n_draws": int, "n_failed": int})

@@ -1,0 +1,51 @@
+"""One frozen model under every task that its study asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from selfcell.data.store import Store
+from selfcell.specs import FrozenSpec
+from selfcell.tasks import annotate, protein, reconstruct
+from selfcell.tasks.model import Trained
+
+Frames = tuple[pd.DataFrame, pd.DataFrame]
+
+
+class Evaluated(NamedTuple):
+    """Score and prediction rows of a job, and its rows by gene (None: no reconstruction)."""
+
+    frames: list[Frames]
+    genes: list[pd.DataFrame] | None
+
+
+def frozen(
+    spec: FrozenSpec,
+    model: Trained,
+    stores: Mapping[str, Store],
+    splits: Sequence[Mapping[str, Any]],
+    run_hash: str,
+) -> Evaluated:
+    """Annotation and, where asked for, reconstruction on each target; proteins on theirs.
+
+    Raises StoreError where the model's genes are not a store's.
+    """
+    found = Evaluated([], None if spec.reconstruction is None else [])
+    for split in splits:
+        store = stores[split["dataset"]]
+        annotate.require_genes(model, store)
+        if split.get("task") == "protein":
+            assert spec.protein is not None
+            own = protein.Data.read(stores, split, spec.protein)
+            found.frames.append(protein.frozen(spec, model, own, run_hash).frames())
+            continue
+        data = annotate.Data.read(store, split)
+        found.frames.append(annotate.frozen(spec, model, data, run_hash))
+        if found.genes is not None:
+            rows = reconstruct.frozen(spec, model, store, split, run_hash)
+            found.frames.append(rows.frames())
+            found.genes.append(rows.genes())
+    return found
