@@ -83,7 +83,8 @@ def task_table(scores: pd.DataFrame, spec: Spec) -> pd.DataFrame:
         for bench in benches(scores, task):
             for corpus in corpora(bench):
                 planned = plan(bench, corpus, spec.control_corpora)
-                found = [evaluate(bench, each, own) | {"corpus": corpus} for each in planned]
+                head = {"corpus": corpus, "role": spec.role(bench.truth.target, corpus)}
+                found = [evaluate(bench, each, own) | head for each in planned]
                 rows += judge(found, own)
     frame = pd.DataFrame(rows, columns=[column.name for column in CONTRASTS.columns])
     return frame.astype({"n_seeds": int, "n_draws": int, "n_failed": int})
