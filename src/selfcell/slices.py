@@ -47,7 +47,7 @@ class Slices:
             task=entry.task,
             params=self.study.params(entry),
             network=self.config.network,
-            training=Training(**self.config.pretraining.model_dump(exclude={"seeds"})),
+            training=self._training(),
             seed=seed,
         ).to_json()
 
@@ -133,9 +133,13 @@ class Slices:
             baselines=self.config.baselines,
             readouts=self.config.frozen.readouts,
             network=self.config.network,
+            training=self._training(),
             seeds=self.config.pretraining.seeds,
             reconstruction=self._thinning(),
         ).to_json()
+
+    def _training(self) -> Training:
+        return Training(**self.config.pretraining.model_dump(exclude={"seeds"}))
 
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""

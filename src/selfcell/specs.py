@@ -176,6 +176,7 @@ class BaselineSpec(Job):
     baselines: list[str]
     readouts: list[Readout]
     network: Network
+    training: Training
     seeds: list[int]
     reconstruction: Thinning | None = None
     """None: not asked for."""

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from selfcell.baselines.base import BaselineInputs
+from selfcell.baselines.base import BaselineInputs, Supervision
+from selfcell.data.cells import MemoryCells, cell_keys
 from selfcell.keys import generator
+from selfcell.specs import Network, Training
 from selfcell.tasks.score import Truth
 from tests.tasks.blobs import SIZES, split
 
@@ -29,6 +31,23 @@ def expression(key: object, gap: float = 1.0) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.log1p(rng.poisson(rate_KG[code_N])).astype(np.float32))
 
 
+def supervision(gap: float = 1.0, **changes: Any) -> Supervision:
+    """Labelled cells of a corpus whose classes are the target's under other names."""
+    counts = expression("corpus", gap)
+    counts.data = np.expm1(counts.data)
+    n = counts.shape[0]
+    cells = MemoryCells(counts, np.full(n, 10_000), cell_keys(f"c{i}" for i in range(n)))
+    label_N = np.array([f"type {code}" for code in np.repeat(np.arange(len(SIZES)), SIZES)])
+    fields: dict[str, Any] = {
+        "cells": cells,
+        "rows": np.arange(n),
+        "label_N": label_N,
+        "network": Network(hidden=[16, 8], dropout=0.0),
+        "training": Training(steps=60, batch=32, lr=0.01, precision="float32"),
+    }
+    return Supervision(**{**fields, **changes})
+
+
 def inputs(gap: float = 1.0, **changes: Any) -> BaselineInputs:
     """Inputs with one corpus, two seeds and an eight-wide code."""
     made = split()
@@ -45,5 +64,6 @@ def inputs(gap: float = 1.0, **changes: Any) -> BaselineInputs:
         "hidden": [16, 8],
         "activation": "selu",
         "seeds": [0, 1],
+        "supervision": {"some": supervision(gap)},
     }
     return BaselineInputs(**{**fields, **changes})

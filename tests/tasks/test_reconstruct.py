@@ -72,7 +72,8 @@ def frozen_spec(**changes: Any) -> FrozenSpec:
 def baseline_spec(seeds: tuple[int, ...] = (0,)) -> BaselineSpec:
     return BaselineSpec(
         study="t", protocol="intended", target="a", corpora=[], baselines=["pca"],
-        readouts=["probe"], network=NETWORK, seeds=list(seeds), reconstruction=THINNING,
+        readouts=["probe"], network=NETWORK, training=Training(), seeds=list(seeds),
+        reconstruction=THINNING,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ BASELINES: dict[str, str] = {
     "pca_refitted": "selfcell.baselines.pca_refitted",
     "logreg": "selfcell.baselines.logreg",
     "self_training": "selfcell.baselines.self_training",
+    "supervised": "selfcell.baselines.supervised",
     "random_encoder": "selfcell.baselines.random_encoder",
     "random_projection": "selfcell.baselines.random_projection",
     "random_embedding": "selfcell.baselines.random_embedding",

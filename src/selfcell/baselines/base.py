@@ -6,7 +6,7 @@ Shape suffixes: P pool cells, N test cells, G genes, D dimensions, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
@@ -15,10 +15,29 @@ import pandas as pd
 from scipy import sparse
 
 from selfcell.baselines import BASELINES
+from selfcell.data.cells import Source
 from selfcell.errors import ConfigError, DataError
+from selfcell.specs import Network, Training
 from selfcell.tasks.score import Scores, Truth, evaluate_frozen
 
 NONE, OWN_POOL = "none", "own_pool"
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """A corpus with its labels, for the one baseline that learns from them.
+
+    Attributes:
+        cells: a loader's source. rows: positions of the labelled training cells in it.
+        label_N: text label of each of `rows`.
+        network, training: of the study's pre-training.
+    """
+
+    cells: Source
+    rows: np.ndarray
+    label_N: np.ndarray
+    network: Network
+    training: Training
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,7 @@ class BaselineInputs:
         batch_N: batch (or donor) of each test cell, for the permuted control.
         hidden, activation: of the study's encoder; its last width is every embedding's.
         seeds: of the arms that draw random weights.
+        supervision: by corpus name, those of other data sets that have labels.
     """
 
     keys: Mapping[str, Any]
@@ -48,6 +68,7 @@ class BaselineInputs:
     hidden: Sequence[int]
     activation: str
     seeds: Sequence[int]
+    supervision: Mapping[str, Supervision] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises DataError where shapes do not fit each other."""

@@ -126,6 +126,14 @@ class StoreCells:
             raise DataError(f"{store.path} holds no cell {missing!r}", "cells of this data set")
         return cls.of([(store, rows)])
 
+    def column(self, name: str) -> np.ndarray:
+        """(N,) text: a column of the stores' `obs`."""
+        value_N = np.empty(len(self.ids), dtype=object)
+        for i, store in enumerate(self.parts):
+            own = self.part_N == i
+            value_N[own] = store.obs[name].to_numpy()[self.row_N[own]]
+        return value_N
+
     def rows(self, index: np.ndarray) -> sparse.csr_matrix:
         """(len(index), G) float32 counts of the cells at `index`, in that order."""
         part, row = self.part_N[index], self.row_N[index]

@@ -60,6 +60,7 @@ METHOD_NAMES = {
     "scratch_shallow": "from scratch, one layer",
     "pca": "PCA",
     "logreg": "logistic regression",
+    "supervised": "supervised pre-training",
     "random_encoder": "random encoder",
     "random_projection": "random projection",
     "majority": "majority type",

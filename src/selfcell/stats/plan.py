@@ -113,7 +113,7 @@ def _against_scratch(bench: Bench, arm: Arm) -> Iterator[Contrast]:
 def _mae_against_the_rest(
     bench: Bench, corpus: str, probe: Arm, controls: Sequence[str]
 ) -> Iterator[Contrast]:
-    for method in ("logreg", "random_encoder", "random_projection", "scratch"):
+    for method in ("logreg", "supervised", "random_encoder", "random_projection", "scratch"):
         for bar in find(bench, method=method):
             if bar.readout in ("probe", "head", "none") and bar.corpus in ("none", corpus):
                 yield Contrast("secondary", f"MAE probe - {method}", one(probe), one(bar))

@@ -78,7 +78,7 @@ def _candidates(bench: Bench, corpus: str, scope: str) -> tuple[list[Arm], list[
         if arm.init == "pretrained":
             if arm.corpus == corpus and not arm.method.startswith(PERMUTED):
                 with_it.append(arm)
-        elif arm.method not in CONTROLS:
+        elif arm.init != "supervised" and arm.method not in CONTROLS:
             without.append(arm)
     return with_it, without
 

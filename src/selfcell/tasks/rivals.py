@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from selfcell.baselines.base import BaselineInputs
+from selfcell.baselines.base import BaselineInputs, Supervision
 from selfcell.data.cells import Source, StoreCells, log_normalise
 from selfcell.data.corpus import Corpus
 from selfcell.data.store import Store
@@ -51,10 +51,14 @@ def inputs(
     store = stores[split["dataset"]]
     pool, test = (StoreCells.named(store, split[side]) for side in ("pool", "test"))
     pool_PG = expression(pool, np.arange(len(pool.ids)))
-    corpora = {}
+    corpora: dict[str, sparse.csr_matrix] = {}
+    supervision: dict[str, Supervision] = {}
     for entry in spec.corpora:
         corpus = Corpus.build(entry, stores, splits)
         corpora[entry.name] = expression(corpus.cells, corpus.train_N)
+        # Labels of the target's own data set are what the draws ration: they teach no corpus.
+        if split["dataset"] not in {source.dataset for source in entry.sources}:
+            supervision |= _supervision(spec, corpus)
     obs = store.obs.loc[split["test"]]
     known = next((c for c in ("batch", "donor") if (obs[c] != "unknown").all()), None)
     keys = {
@@ -76,4 +80,19 @@ def inputs(
         hidden=spec.network.hidden,
         activation=spec.network.activation,
         seeds=spec.seeds,
+        supervision=supervision,
     )
+
+
+def _supervision(spec: BaselineSpec, corpus: Corpus) -> dict[str, Supervision]:
+    """A corpus's labels, by its name; none of a shuffled corpus or one without labels."""
+    if not isinstance(corpus.cells, StoreCells):
+        return {}
+    label_N = corpus.cells.column("label")[corpus.train_N]
+    known = (label_N != "") & (label_N != "unknown")
+    if not known.any():
+        return {}
+    own = Supervision(
+        corpus.cells, corpus.train_N[known], label_N[known], spec.network, spec.training
+    )
+    return {corpus.name: own}
