@@ -9,6 +9,7 @@ from selfcell.stats.arms import Arm, Bench, Side, mean_of, one
 from selfcell.stats.paired import common_regimes, pick
 
 MAE, PROGRAMME, PERMUTED = "random_mask", "gene_programme", "gene_programme_permuted"
+MATCHED = "random_mask_matched"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ def _secondary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[C
             yield Contrast("secondary", name, one(arm), one(mae["probe"]))
     if "probe" in mae:
         yield from _mae_against_the_rest(bench, corpus, mae["probe"], controls)
+    for probe in find(bench, corpus, method=PROGRAMME, mode="frozen", readout="probe"):
+        for twin in find(bench, corpus, method=MATCHED, mode="frozen", readout="probe"):
+            yield Contrast("secondary", "programmes - matched random mask", one(probe), one(twin))
 
 
 def _against_scratch(bench: Bench, arm: Arm) -> Iterator[Contrast]:
