@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 LIMIT = 2_000_000  # bytes; no larger file is committed
 TABLES = (
-    *("contrasts.parquet", "verdicts.parquet", "claims.parquet", "health.parquet"),
+    *("contrasts.parquet", "task_contrasts.parquet", "verdicts.parquet"),
+    *("claims.parquet", "health.parquet"),
     *("costs.parquet", "alignment.parquet"),
 )
 PAGES = ("audit.json", "provenance.json", "lineage.json")
