@@ -71,8 +71,8 @@ rule collect:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grows(900, 80),
+        runtime=grows(3, 0.05),
     params:
         # Folders go through files, since thousands would not fit on a command line.
         models="\n".join(MODEL_FOLDERS),
@@ -103,8 +103,8 @@ rule contrasts:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(1000, 20),
+        runtime=grows(3, 0.02),
     params:
         spec=json.dumps(
             {
