@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
+from selfcell.figures import FIGURES
 from tests.e2e.project import Project
+from tests.house.test_rules import RULES
 from tests.slurm.cluster import Cluster
 from tests.slurm.watched import Run, Training, running
-from tests.tree import copied
+from tests.tree import REPO, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -109,6 +112,14 @@ def test_slurm_is_asked_for_what_the_profile_says(study: dict[str, Job]) -> None
     assert {name for kind, name in submitted if kind == "group"} == groups
     alone = {"pretrain", "finetune", "baseline", "collect"}
     assert {name for kind, name in submitted if kind == "rule"} == alone
+
+
+def test_every_figure_is_in_the_group_of_figures() -> None:
+    profile = yaml.safe_load((REPO / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    groups = dict(each.split("=") for each in profile["groups"])
+    figures = {f"figure_{name}" for name in FIGURES}
+    assert {rule for rule, group in groups.items() if group == "figures"} == figures
+    assert set(groups) <= set(RULES)
 
 
 def test_the_cluster_leaves_nothing(tmp_path: Path) -> None:

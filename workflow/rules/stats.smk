@@ -139,8 +139,8 @@ rule claims:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grows(900, 5),
+        runtime=grows(4),
     params:
         published=FOLDER,
         study=CONFIG.study,
