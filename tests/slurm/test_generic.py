@@ -54,7 +54,9 @@ def test_a_job_succeeds_fails_and_is_cancelled(tmp_path: Path) -> None:
 def test_a_killed_process_is_tried_again(smoke: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     shutil.copytree(smoke.root, project.root)
-    shutil.rmtree(project.root / "results/smoke/models/baron_pool/simclr")
+    for folder in ("models", "runs/frozen"):
+        shutil.rmtree(project.root / "results/smoke" / folder / "baron_pool/simclr")
+    (project.root / SCORES).unlink()
     (project.root / "results/smoke/logs/pretrain/baron_pool.simclr.s0.log").unlink()
     options = ["--workflow-profile", "profiles/cluster-generic", "--", SCORES]
     with running(project, options) as run:
