@@ -1,4 +1,4 @@
-# make study | test | figures | tune | schema | release | readme | lint | format | lock | clean
+# make plan | study | test | figures | tune | schema | release | readme | lint | format | lock | clean
 #
 #   make study CONFIG=configs/smoke.yaml CORES=2
 #
@@ -20,8 +20,11 @@ STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 RESULTS = results/$(STUDY)
 REPORT = $(RESULTS)/report.html
 
-.PHONY: study test figures tune schema release readme lint format lock clean
+.PHONY: plan study test figures tune schema release readme lint format lock clean
 .DELETE_ON_ERROR:
+
+plan: $(VENV)/study  ## say what the study of CONFIG will take, before it is run
+	$(BIN)/python workflow/scripts/plan.py --config $(CONFIG)
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	$(SNAKEMAKE) --configfile $(CONFIG)

@@ -19,9 +19,12 @@ include: "workflow/rules/stats.smk"
 include: "workflow/rules/figures.smk"
 
 
+# Beside Snakemake itself, also where a cluster runs the others: its nodes often reach no network.
 localrules:
     all,
     figures,
+    download,
+    reference,
 
 
 rule all:

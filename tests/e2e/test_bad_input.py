@@ -288,6 +288,27 @@ def test_no_rule_takes_a_full_disk_for_a_result(
         assert after == before, rule
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        *(("data/baron/cells.h5ad", rule) for rule in ("split", "vocabulary", "store")),
+        *(("vocabulary.parquet", "store"), ("splits/baron.json", "finetune")),
+        *(("data/baron/store/counts.u8", "audit"), ("scores.parquet", "contrasts")),
+        ("models/baron_pool/*/s0/weights.safetensors", "frozen"),
+    ],
+)
+def test_a_result_cut_short_is_named(
+    smoke: Project, commands: dict[str, str], tmp_path: Path, name: str, rule: str
+) -> None:
+    """Files that a crash or another programme left half: no rule takes one for whole."""
+    root = tmp_path / "project"
+    shutil.copytree(smoke.root, root, ignore=shutil.ignore_patterns(".snakemake"))
+    for path in (root / "results" / "smoke").glob(name):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = run(["bash", "-c", f"PATH={BIN}:$PATH; {commands[rule]}"], root, None)
+    refused(done, name.split("/*")[0], "delete" if "*" not in name else "no readable model")
+
+
 def test_snakemake_shows_the_reason_and_keeps_nothing(checkout: Path) -> None:
     normalised().write_h5ad(checkout / "mine.h5ad")
     study = yaml.safe_load((checkout / SMOKE).read_text())

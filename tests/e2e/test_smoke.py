@@ -159,6 +159,19 @@ def test_a_fresh_clone_plans_every_model(checkout: Path) -> None:
     assert {job for job in planned if job.startswith("pretrain")} == wanted
 
 
+def test_a_deleted_result_is_made_again_where_it_is_wanted(smoke: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    shutil.copytree(smoke.root, project.root)
+    store = "results/smoke/data/baron/store"
+    shutil.rmtree(project.root / store)
+    assert project.planned() == set(), "all that was made from it is there"
+    assert {job.split()[0] for job in project.planned("--", store)} == {"store"}
+    (project.root / SCORES).unlink()
+    assert "collect" in project.planned("--", SCORES)
+    project.run("--", SCORES)
+    assert project.result("scores.parquet") == smoke.result("scores.parquet")
+
+
 def test_killed_in_training_it_goes_on_to_the_same_scores(smoke: Project, checkout: Path) -> None:
     project = Project(checkout)
     kill_in_training(project)

@@ -29,11 +29,15 @@ CELLS = f"{RESULTS}/data/{{name}}/cells.h5ad"
 REGISTRY = "resources/datasets.yaml"
 LABELS = "resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
+# Schedulers send SIGTERM to all of a job at once; its shell waits for the script, which may have
+# a state to save, since Slurm kills what is left when the shell is gone.
+PREFIX = "trap : TERM; "
 # Snakemake's own interpreter: python is not found from a venv that is not activated. Under conda
 # deployment the environment's own comes first on the path. A prefix is no part of what a job is,
 # so another place for the same environment re-runs nothing.
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-    shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+    PREFIX += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(PREFIX)
 # Where files come from is no part of what they are either: mirrors go through the environment.
 STUDY.export_mirrors()
 
@@ -46,6 +50,22 @@ wildcard_constraints:
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+",
+
+
+def input_mb(files):
+    """MB (1e6 bytes) of files, and of all files of folders; what is not made yet counts nothing."""
+    paths = [Path(file) for file in files]
+    paths += [part for path in paths if path.is_dir() for part in path.iterdir()]
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+
+
+def grows(base, per_mb=0):
+    """A resource: what a job takes, what each MB of its inputs adds; twice as much at each retry."""
+
+    def needed(wildcards, input, attempt):
+        return int(base + per_mb * input_mb(input)) * 2 ** (attempt - 1)
+
+    return needed
 
 
 def code(rule, *modules):

@@ -11,8 +11,8 @@ rule download:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         code=code("download"),
@@ -32,8 +32,8 @@ rule reference:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
         current="" if CONFIG.former_symbols else "--current",
@@ -60,8 +60,8 @@ rule qc:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grows(600, 10),
+        runtime=grows(3, 0.02),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         limits=CONFIG.quality.model_dump_json(),
@@ -84,8 +84,8 @@ rule split:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(500, 5),
+        runtime=grows(3, 0.02),
     params:
         spec=lambda wildcards: STUDY.targets[wildcards.target]
         .split_spec()
@@ -138,8 +138,8 @@ rule vocabulary:
     conda:
         ENV
     resources:
-        mem_mb=2500,
-        runtime=15,
+        mem_mb=grows(700, 10),
+        runtime=grows(3, 0.02),
     params:
         cells=named(CELLS, STUDY.datasets, "name"),
         tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
@@ -165,8 +165,8 @@ rule store:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=15,
+        mem_mb=grows(600, 5),
+        runtime=grows(3, 0.02),
     params:
         code=code("store"),
     shell:
@@ -188,8 +188,8 @@ rule audit:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=15,
+        mem_mb=grows(500, 5),
+        runtime=grows(3, 0.05),
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
         corpora=corpora_json(),

@@ -22,8 +22,8 @@ rule frozen:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(1000, 10),
+        runtime=grows(3, 0.05),
     params:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
@@ -54,8 +54,8 @@ rule finetune:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(1000, 10),
+        runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: SLICES.finetune(fine_tune_job(wildcards)),
         model=model_option,
@@ -110,8 +110,8 @@ rule baseline:
     conda:
         ENV
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(900, 15),
+        runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: SLICES.baseline(wildcards.target),
         stores=[

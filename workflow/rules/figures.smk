@@ -41,8 +41,8 @@ rule project:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(1300, 5),
+        runtime=grows(4, 0.01),
     params:
         maps=[
             f"--map {folder} {RESULTS}/splits/{target.name}.json"
@@ -81,8 +81,8 @@ for name in FIGURES:
         conda:
             ENV
         resources:
-            mem_mb=1500,
-            runtime=10,
+            mem_mb=grows(900, 5),
+            runtime=grows(4, 0.05),
         params:
             name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),

@@ -1,5 +1,7 @@
 """Pre-training: one job for each corpus, method and seed."""
 
+# Cells are read at a hundred thousand a minute at least, by the default network on one core.
+PRETRAIN_MINUTES = 4 + CONFIG.pretraining.steps * CONFIG.pretraining.batch // 100_000
 MODEL = f"{RESULTS}/models/{{corpus}}/{{method}}/s{{seed}}"
 
 
@@ -20,8 +22,8 @@ rule pretrain:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(1000, 15),
+        runtime=grows(PRETRAIN_MINUTES),
     params:
         spec=lambda wildcards: SLICES.pretrain(
             wildcards.corpus, wildcards.method, int(wildcards.seed)

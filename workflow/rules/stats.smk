@@ -71,8 +71,8 @@ rule collect:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grows(900, 80),
+        runtime=grows(3, 0.05),
     params:
         # Folders go through files, since thousands would not fit on a command line.
         models="\n".join(MODEL_FOLDERS),
@@ -103,8 +103,8 @@ rule contrasts:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(1000, 20),
+        runtime=grows(3, 0.02),
     params:
         spec=json.dumps(
             {
@@ -139,8 +139,8 @@ rule claims:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grows(900, 5),
+        runtime=grows(4),
     params:
         published=FOLDER,
         study=CONFIG.study,

@@ -17,8 +17,8 @@ rule tune:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=grows(1000, 10),
+        runtime=grows(60, 0.5),
     params:
         spec=lambda wildcards: SLICES.tune(fine_tune_job(wildcards)),
         model=model_option,
@@ -40,8 +40,8 @@ rule tuned:
     conda:
         ENV
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grows(500),
+        runtime=grows(5),
     params:
         code=code("tuned"),
     shell:

@@ -112,7 +112,8 @@ def fit(
                     "lower the learning rate",
                 )
             at.step, at.loss, at.losses = step + 1, at.loss + value, at.losses + 1
-            bar.update()
+            if not warned.signal:  # who reads the bar may have died of the same signal
+                bar.update()
             if _logged(at.step, plan):
                 row = {"step": float(at.step), "loss": at.loss / at.losses, "lr": lr}
                 at.history.append(row | logs | _measured(model, measure, at.step))

@@ -1,0 +1,143 @@
+"""What a study will take, told before it is run: jobs, hours, memory, disk, downloads.
+
+Times and sizes are those of the released default study's jobs, scaled by how much there is to do:
+cells that pre-training reads, label draws that are scored. The data are taken to be of that
+study's size, for how many cells a source holds is not known before it is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfcell.config import load_config
+from selfcell.data.registry import Source
+from selfcell.errors import DataError
+from selfcell.figures import FIGURES
+from selfcell.provenance import ROOT
+from selfcell.release import cached, sources
+from selfcell.study import Study
+
+RELEASED = ROOT / "results" / "released" / "default"
+# Rules that run side by side, in the order in which they can start.
+STAGES = (
+    ("download", "reference"), ("qc",), ("split",), ("vocabulary",), ("store",), ("audit",),
+    ("pretrain", "baseline"), ("frozen", "finetune"), ("collect",), ("contrasts", "project"),
+    ("claims", "figure"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a rule has to do.
+
+    Attributes:
+        jobs: how many. units: how much in all, to compare with the same rule of another study.
+    """
+
+    jobs: int
+    units: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a rule will take: number of jobs, their hours in all, MB of the largest."""
+
+    jobs: int
+    hours: float
+    memory_mb: float
+
+
+def work(study: Study) -> dict[str, Work]:
+    """What each rule has to do; figures are one rule."""
+    config = study.config
+    draws = len(config.labels.regimes) * config.labels.draws
+    tuned = sum(regime.draws for regime in config.fine_tuning.regimes)
+    models, evaluated, tunes = study.models(), study.evaluated(), study.fine_tunes()
+    scored = sum(len(study.targets_of(model.corpus)) for model in evaluated)
+    rivals = len(study.targets) * bool(config.baselines)
+    counts = dict.fromkeys(("vocabulary", "audit", "collect", "contrasts", "project", "claims"), 1)
+    counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
+    counts |= {"split": len(study.targets), "figure": len(FIGURES)}
+    counts["reference"] = len(references(study))
+    training = config.pretraining.steps * config.pretraining.batch
+    return {rule: Work(jobs, jobs) for rule, jobs in counts.items()} | {
+        "pretrain": Work(len(models), len(models) * training),
+        "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts)),
+        "finetune": Work(len(tunes), len(tunes) * tuned),
+        "baseline": Work(rivals, rivals * len(config.baselines) * draws),
+    }
+
+
+def references(study: Study) -> set[str]:
+    """Names of the tables and gene sets that the study fetches beside its cells."""
+    counted = [spec.source for spec in study.datasets.values()]
+    counted += [
+        part for spec in study.datasets.values() for join in spec.joins for part in join.sources
+    ]
+    return {source.file for source in sources(study) if source not in counted}
+
+
+def shares(study: Study, released: Path = RELEASED) -> dict[str, Share]:
+    """What each rule will take, from what it took in a released study."""
+    import pandas as pd
+
+    table = released / "jobs.csv"
+    if not table.is_file():
+        raise DataError(f"there is no {table}", "a released study", "make release")
+    jobs = pd.read_csv(table)
+    jobs["rule"] = jobs.rule.str.replace("^figure_.*", "figure", regex=True)
+    measured = jobs.groupby("rule").agg({"jobs": "sum", "wall_s": "sum", "peak_mb": "max"})
+    before = work(Study(load_config(released / "config.yaml")))
+    found = {}
+    for rule, wanted in work(study).items():
+        if wanted.jobs and rule in measured.index:
+            row = measured.loc[rule]
+            # By the jobs that were run: the code may since give that study more of them.
+            then = before[rule].units / before[rule].jobs * row.jobs
+            hours = row.wall_s / 3600 * wanted.units / then
+            found[rule] = Share(wanted.jobs, float(hours), float(row.peak_mb))
+    return found
+
+
+def wall_hours(found: Mapping[str, Share], workers: int) -> float:
+    """Hours on so many workers of one core: stage by stage, jobs of a rule alike."""
+    total = 0.0
+    for stage in STAGES:
+        parts = [found[rule] for rule in stage if rule in found]
+        spread = sum(part.hours for part in parts) / workers
+        # No worker does less than the jobs of a rule that fall to it.
+        most = [part.hours / part.jobs * math.ceil(part.jobs / workers) for part in parts]
+        total += max([spread, *most])
+    return total
+
+
+def disk_gb(study: Study, released: Path = RELEASED) -> float:
+    """GB (1e9 bytes) of results: those of the released study, by the number of models."""
+    about = json.loads((released / "manifest.json").read_text(encoding="utf-8"))
+    models = len(Study(load_config(released / "config.yaml")).models())
+    return float(about["results_mb"]) / 1000 * max(1.0, len(study.models()) / models)
+
+
+def missing(study: Study, cache: Path, mirrors: tuple[str, ...]) -> list[Source]:
+    """Sources that neither the cache nor a folder among the mirrors holds: the network must."""
+    here = {path.name for path in cached(study, cache)}
+    folders = [Path(place).expanduser() for place in mirrors if "://" not in place]
+    return [
+        source
+        for source in sources(study)
+        if not {source.sha256[:16], source.artefact.sha256[:16]} & here
+        and not (source.artefact.kind == "local" and Path(source.artefact.path).exists())
+        and not any((folder / source.artefact.file).is_file() for folder in folders)
+    ]
+
+
+def free_gb(folder: Path) -> float:
+    """GB free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free / 1e9

@@ -1,0 +1,63 @@
+"""What rules ask for is what their jobs were measured to need, by the tables of the released study.
+
+A cluster kills a job that takes more than was asked for, and makes one wait that asks for too much.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from tests.house.test_rules import RULES
+from tests.tree import REPO
+
+RELEASED = REPO / "results" / "released" / "default"
+# MB of inputs of the largest job of a rule in that study, by `input_mb` of common.smk.
+INPUTS = {
+    "qc": 34, "split": 26, "vocabulary": 49, "store": 26, "audit": 14, "pretrain": 10,
+    "frozen": 33, "finetune": 28, "baseline": 14, "collect": 5, "contrasts": 50, "project": 50,
+}  # fmt: skip
+FETCHING = {"download", "reference"}  # their time is the network's; the study found files cached
+SNAKEMAKE_MB = 280  # of the two Snakemakes that a cluster starts around a job
+FREE_MB, FREE_MINUTES = 1000, 5  # so little may be asked for whatever it is for
+ASKED = re.compile(r"(mem_mb|runtime)=grows\((\w+)(?:, ([0-9.]+))?\)")
+
+
+def asked(rule: str) -> dict[str, float]:
+    """Memory in MB and minutes that a rule asks for in the default study."""
+    constants = {"PRETRAIN_MINUTES": 5.0}
+    return {
+        kind: constants.get(base) or float(base) + float(per_mb or 0) * INPUTS.get(rule, 0)
+        for kind, base, per_mb in ASKED.findall(RULES[rule])
+    }
+
+
+def measured() -> pd.DataFrame:
+    """By rule: the largest job's memory in MB, and the longest job's minutes or a bound on it."""
+    jobs = pd.read_csv(RELEASED / "jobs.csv").set_index("rule")
+    costs = pd.read_parquet(RELEASED / "costs.parquet").groupby("rule").wall_s.max()
+    return jobs.assign(minutes=costs.combine_first(jobs.wall_s) / 60)
+
+
+MEASURED = measured()
+COMPARED = sorted(set(RULES) & set(MEASURED.index))  # a new rule is measured at the next release
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_asks_for_more_when_it_is_tried_again(rule: str) -> None:
+    assert {kind for kind, _, _ in ASKED.findall(RULES[rule])} == {"mem_mb", "runtime"}
+
+
+def test_the_rules_that_take_long_were_measured() -> None:
+    assert set(COMPARED) >= {*INPUTS, *FETCHING}
+
+
+@pytest.mark.parametrize("rule", COMPARED)
+def test_a_rule_asks_for_what_its_jobs_need(rule: str) -> None:
+    job, needed = asked(rule), MEASURED.loc[rule]
+    assert needed.peak_mb + SNAKEMAKE_MB <= job["mem_mb"] <= max(FREE_MB, 3 * needed.peak_mb)
+    assert needed.minutes <= job["runtime"]
+    if rule not in FETCHING:
+        assert job["runtime"] <= max(FREE_MINUTES, 3 * needed.minutes)

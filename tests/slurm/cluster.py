@@ -1,0 +1,152 @@
+"""A Slurm of one node on this machine: munged, slurmctld and slurmd without systemd or cgroups.
+
+Everything it writes lies in one folder and every programme it starts is its child, so nothing
+outlives it. /etc is not touched: the jobs' inner `srun`, which the executor plugin strips of
+SLURM_CONF, is told where the configuration is by a wrapper that comes first on the path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HOST = socket.gethostname().split(".")[0]
+CPUS = (os.cpu_count() or 1) + 1  # one more than there are, for a job that is held
+CONF = """
+ClusterName=one
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmdPort={node}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={root}/munge/socket
+CredType=cred/munge
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool
+SlurmctldPidFile={root}/slurmctld.pid
+SlurmdPidFile={root}/slurmd.pid
+SlurmctldLogFile={root}/slurmctld.log
+SlurmdLogFile={root}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
+ReturnToService=2
+MinJobAge=600
+SlurmdParameters=config_overrides
+KillWait=10
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=1-0 State=UP
+"""
+
+
+class Cluster:
+    """One node, one partition `main`, two make-believe GPUs, no accounting."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.environment = {
+            "SLURM_CONF": str(root / "slurm.conf"),
+            "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def up(self) -> None:
+        """Start it; returns when the node takes jobs."""
+        self._write()
+        munge = self.root / "munge"
+        self._start(
+            *("munged", "--foreground", "--force", f"--socket={munge / 'socket'}"),
+            *(f"--key-file={munge / 'key'}", f"--pid-file={munge / 'pid'}"),
+            *(f"--seed-file={munge / 'seed'}", f"--log-file={munge / 'log'}"),
+        )
+        self._wait(lambda: (munge / "socket").exists(), "munged")
+        self._start("slurmctld", "-D", "-c")
+        self._wait(lambda: "is UP" in self.ask("scontrol", "ping"), "slurmctld")
+        self._start("slurmd", "-D", "-N", HOST)
+        self._wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "slurmd")
+
+    def down(self) -> None:
+        """Cancel its jobs and stop what `up` started."""
+        if len(self._started) > 1:
+            self.ask("scancel", "--user", str(os.getuid()))
+            until = time.monotonic() + 30
+            while self.ask("squeue", "-h") and time.monotonic() < until:
+                time.sleep(0.2)
+        for process in reversed(self._started):
+            process.terminate()
+            process.wait(30)
+        self._started.clear()
+
+    def ask(self, *command: str) -> str:
+        """What a Slurm command says; "" where it fails."""
+        done = subprocess.run(
+            command, env=os.environ | self.environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout if done.returncode == 0 else ""
+
+    def _write(self) -> None:
+        for name in ("munge", "state", "spool", "bin"):
+            (self.root / name).mkdir(parents=True)
+        key = self.root / "munge" / "key"
+        key.touch(0o600)
+        key.write_bytes(os.urandom(1024))
+        wrapper = self.root / "bin" / "srun"
+        conf = self.environment["SLURM_CONF"]
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which("srun")} "$@"\n')
+        wrapper.chmod(0o755)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+        (self.root / "slurm.conf").write_text(
+            CONF.format(
+                host=HOST,
+                user=os.getuid(),
+                root=self.root,
+                cpus=CPUS,
+                memory=memory - 512,
+                controller=free_port(),
+                node=free_port(),
+            )
+        )
+        gpus = [f"NodeName={HOST} Name=gpu File=/dev/{name}\n" for name in ("null", "zero")]
+        (self.root / "gres.conf").write_text("".join(gpus))
+
+    def _start(self, *command: str) -> None:
+        with (self.root / f"{command[0]}.out").open("wb") as out:
+            self._started.append(
+                subprocess.Popen(
+                    command,
+                    env=os.environ | self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+    def _wait(self, ready: Callable[[], bool], name: str) -> None:
+        until = time.monotonic() + 30
+        while not ready():
+            if time.monotonic() > until or self._started[-1].poll() is not None:
+                raise RuntimeError(f"{name} did not start: {self._said(name)}")
+            time.sleep(0.1)
+
+    def _said(self, name: str) -> str:
+        logs = [self.root / f"{name}.out", self.root / f"{name}.log"]
+        return "\n".join(log.read_text()[-2000:] for log in logs if log.exists())
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,67 @@
+"""The profile for other batch systems: a job's process is killed, and the bytes are the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.slurm.watched import Training, running
+from tests.tree import REPO
+
+PROFILE = REPO / "profiles" / "cluster-generic"
+SCORES = "results/smoke/scores.parquet"
+
+
+def ask(folder: Path, script: str, *words: str) -> str:
+    """What a script of the profile prints, in a folder of a study."""
+    command = [str(PROFILE / f"{script}.sh"), *words]
+    return subprocess.run(
+        command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+
+
+def outcome(folder: Path, job: str, minutes: str = "1", cancelled: bool = False) -> str:
+    """How a job ends whose script is these lines; it has run before."""
+    (folder / "job.sh").write_text(f"#!/bin/sh\n{job}\n")
+    (folder / "job.sh").chmod(0o755)
+    name = ask(folder, "submit", "1", "500", minutes, "./job.sh")
+    if cancelled:
+        assert ask(folder, "status", name) == "running"
+        ask(folder, "cancel", name)
+    until = time.monotonic() + 20
+    while (state := ask(folder, "status", name)) == "running":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return state
+
+
+def test_a_job_succeeds_fails_and_is_cancelled(tmp_path: Path) -> None:
+    assert outcome(tmp_path, "exit 0") == "success"
+    assert outcome(tmp_path, "exit 3") == "failed"
+    assert outcome(tmp_path, "sleep 60; touch late", cancelled=True) == "failed"
+    assert outcome(tmp_path, "sleep 60; touch late", minutes="0.01") == "failed"
+    assert not (tmp_path / "late").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_tried_again(smoke: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    shutil.copytree(smoke.root, project.root)
+    for folder in ("models", "runs/frozen"):
+        shutil.rmtree(project.root / "results/smoke" / folder / "baron_pool/simclr")
+    (project.root / SCORES).unlink()
+    (project.root / "results/smoke/logs/pretrain/baron_pool.simclr.s0.log").unlink()
+    options = ["--workflow-profile", "profiles/cluster-generic", "--", SCORES]
+    with running(project, options) as run:
+        os.kill(Training(run, "simclr").hold(), signal.SIGKILL)
+        run.finish()
+    assert "Trying to restart job" in run.said
+    for name in ("scores.parquet", "predictions.parquet"):
+        assert project.result(name) == smoke.result(name)

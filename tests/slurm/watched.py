@@ -1,0 +1,102 @@
+"""The smoke study while it runs, and its trainings, which can be held half-way."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.project import Project, environment
+
+PATIENCE = 900  # seconds
+
+
+class Run:
+    """The study under way, or over, in a copy of the project."""
+
+    def __init__(self, project: Project, options: list[str], variables: Mapping[str, str]) -> None:
+        self.project = project
+        self.log = project.root / "run.out"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*project.command()[:-2], *options],
+                cwd=project.root,
+                env=environment(project.root) | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        """All that Snakemake said so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is so, while the study goes on."""
+        until = time.monotonic() + PATIENCE
+        while not ready():
+            assert self.process.poll() is None and time.monotonic() < until, self.said[-6000:]
+            time.sleep(0.002)
+
+    def finish(self) -> None:
+        """Wait until the study has ended well."""
+        assert self.process.wait(PATIENCE) == 0, self.said[-6000:]
+
+
+@contextmanager
+def running(
+    project: Project, options: list[str], variables: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """The study, interrupted if it still runs when the block ends."""
+    run = Run(project, options, variables or {})
+    try:
+        yield run
+    finally:
+        run.process.send_signal(signal.SIGINT)
+        run.process.wait(60)
+
+
+class Training:
+    """The pre-training with one method."""
+
+    def __init__(self, run: Run, method: str) -> None:
+        self.run, self.method, self.held = run, method, 0
+        logs = run.project.root / "results/smoke/logs/pretrain"
+        self.log = logs / f"baron_pool.{method}.s0.log"
+
+    def hold(self) -> int:
+        """Stop the process in the midst of training, when the bar is drawn a second time; what
+        it is called. `held` is then a step it has reached."""
+        self.run.wait(lambda: 0 in self.steps())
+        (process,) = self.processes()
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(1.2)  # the bar is drawn once a second
+        os.kill(process, signal.SIGCONT)
+        self.run.wait(lambda: len(self.steps()) > 1)
+        os.kill(process, signal.SIGSTOP)
+        self.held = self.steps()[1]
+        return process
+
+    def steps(self) -> list[int]:
+        """Steps done, at each time the last attempt drew its bar."""
+        said = self.log.read_text(encoding="utf-8") if self.log.is_file() else ""
+        return [int(done) for done in re.findall(r" (\d+)/80 ", said)]
+
+    def processes(self) -> list[int]:
+        """Processes that train with the method in this copy of the project."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                here = (folder / "cwd").readlink() == self.run.project.root
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue  # ended meanwhile, or somebody else's
+            if here and words[1:2] == ["workflow/scripts/pretrain.py"]:
+                found += [int(folder.name)] * (f'"method":"{self.method}"' in words[3])
+        return found

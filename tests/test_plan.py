@@ -1,0 +1,94 @@
+"""What a study is said to take is what the released one took, scaled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from selfcell import plan
+from selfcell.config import load_config
+from selfcell.errors import DataError
+from selfcell.study import Study
+from tests.house.test_configs import CONFIGS
+from tests.house.test_rules import RULES
+from tests.tree import REPO
+
+SCRIPT = REPO / "workflow" / "scripts" / "plan.py"
+
+
+def study(name: str) -> Study:
+    """The study of a configuration."""
+    return Study(load_config(REPO / name))
+
+
+def test_a_job_of_the_released_study_takes_what_it_took() -> None:
+    released = plan.RELEASED
+    found = plan.shares(study(str((released / "config.yaml").relative_to(REPO))))
+    jobs = pd.read_csv(released / "jobs.csv").set_index("rule")
+    for rule in set(found) - {"figure"}:
+        assert found[rule].memory_mb == jobs.peak_mb[rule]
+        seconds = found[rule].hours / found[rule].jobs * 3600
+        assert seconds == pytest.approx(jobs.wall_s[rule] / jobs.jobs[rule])
+    assert found["pretrain"].jobs == jobs.jobs["pretrain"]
+
+
+def test_more_steps_take_as_much_longer() -> None:
+    one = study("config.yaml")
+    longer = one.config.model_copy(
+        update={"pretraining": one.config.pretraining.model_copy(update={"steps": 4000})}
+    )
+    before, after = plan.shares(one), plan.shares(Study(longer))
+    ratio = 4000 / one.config.pretraining.steps
+    assert after["pretrain"].hours == pytest.approx(before["pretrain"].hours * ratio)
+    assert after["frozen"] == before["frozen"]
+
+
+def test_workers_shorten_it_down_to_one_job_after_another() -> None:
+    found = plan.shares(study("configs/blood.yaml"))
+    hours = [plan.wall_hours(found, workers) for workers in (1, 2, 8, 10_000)]
+    assert hours == sorted(hours, reverse=True) and len(set(hours)) == 4
+    assert hours[0] == pytest.approx(sum(share.hours for share in found.values()))
+    assert hours[-1] > max(share.hours / share.jobs for share in found.values())
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.name != "own-data.yaml"], ids=str
+)
+def test_every_rule_of_a_study_is_planned(path: Path) -> None:
+    one = study(str(path))
+    planned = plan.work(one)
+    rules = {"figure" if name.startswith("figure_") else name for name in RULES}
+    assert set(planned) == rules - {"tune", "tuned"} == {rule for s in plan.STAGES for rule in s}
+    assert planned["pretrain"].jobs == len(one.models())
+
+
+def test_sources_are_looked_for_in_cache_and_mirrors(tmp_path: Path) -> None:
+    one = study("configs/blood.yaml")
+    wanted = plan.missing(one, tmp_path, ())
+    assert {"roma", "pbmc1k"} <= {source.artefact.name for source in wanted}
+    source = next(source for source in wanted if source.artefact.name == "pbmc1k")
+    (tmp_path / source.artefact.file).touch()
+    left = plan.missing(one, tmp_path, ("https://mirror.example", str(tmp_path)))
+    assert source not in left and len(left) < len(wanted)
+
+
+def test_without_a_released_study_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="needed: a released study"):
+        plan.shares(study("config.yaml"), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_script_prints_it() -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--config", str(REPO / "configs/smoke.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for part in ("pretrain         2", "on 2 workers", "GB; free", "to fetch"):
+        assert part in done.stdout
