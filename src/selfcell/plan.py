@@ -26,8 +26,8 @@ RELEASED = ROOT / "results" / "released" / "default"
 # Rules that run side by side, in the order in which they can start.
 STAGES = (
     ("download", "reference"), ("qc",), ("split",), ("vocabulary",), ("store",), ("audit",),
-    ("pretrain", "baseline"), ("frozen", "finetune"), ("collect",), ("contrasts", "project"),
-    ("claims", "figure"),
+    ("split_protein",), ("pretrain", "baseline"), ("frozen", "finetune", "protein"),
+    ("collect", "by_gene"), ("contrasts", "project"), ("claims", "figure"),
 )  # fmt: skip
 
 
@@ -64,6 +64,8 @@ def work(study: Study) -> dict[str, Work]:
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "figure": len(FIGURES)}
     counts["reference"] = len(references(study))
+    counts |= {"split_protein": len(study.proteins), "protein": len(study.protein_jobs())}
+    counts["by_gene"] = int(config.reconstruction is not None)
     training = config.pretraining.steps * config.pretraining.batch
     return {rule: Work(jobs, jobs) for rule, jobs in counts.items()} | {
         "pretrain": Work(len(models), len(models) * training),

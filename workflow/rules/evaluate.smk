@@ -82,8 +82,8 @@ rule protein:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(1000, 10),
+        runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: SLICES.protein(protein_job(wildcards)),
         model=model_option,
