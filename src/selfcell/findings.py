@@ -27,6 +27,15 @@ RULE = (
 )
 
 
+def parts(root: Path) -> dict[str, str]:
+    """The generated parts of docs/findings.md, from the default study below `root`."""
+    from selfcell import scoreboard
+
+    folder = root / "results" / "released" / "default"
+    scores = scoreboard.full(folder) if (folder / "scores.parquet").is_file() else NONE
+    return {"claims": claims(folder), "scores": scores}
+
+
 def claims(folder: Path) -> str:
     """Table of the claims and how to read it, of the released study in `folder`."""
     from selfcell.stats.claims import CLAIMS

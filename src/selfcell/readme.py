@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfcell import catalogue
+from selfcell import catalogue, scoreboard
 from selfcell.catalogue import markdown
 from selfcell.data.registry import Registry
 from selfcell.deviations import TRAINING
@@ -63,6 +63,7 @@ def parts(root: Path, study: Study, registry: Registry) -> dict[str, str]:
     studies = released(root / "results" / "released")
     return {
         "headline": _each(studies, headline, root),
+        "scores": _each(studies[:1], lambda folder, _: scoreboard.short(folder), root),
         "cells": _each(studies[:1], cells, root),
         "costs": _each(studies, costs, root),
         "downloads": catalogue.downloads(study),

@@ -1,0 +1,171 @@
+"""Scores of every arm on every task, as Markdown tables; from a released study alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from selfcell.catalogue import markdown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Task(NamedTuple):
+    """A task as the tables show it.
+
+    Attributes:
+        name: for readers. regime: the label regime shown. metrics: column heads by metric, the
+            primary one first. readouts: those shown.
+    """
+
+    name: str
+    regime: str
+    metrics: dict[str, str]
+    readouts: tuple[str, ...]
+
+
+TASKS = {
+    "annotate": Task(
+        "Cell types, 10 labels per type",
+        "10",
+        {"macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "balanced_accuracy": "Balanced accuracy"},
+        ("probe", "head", "none"),
+    ),
+    "reconstruction": Task(
+        "Gene expression, held-out molecules",
+        "none",
+        {"ev_weighted": "Explained variance, weighted", "ev_uniform": "uniform", "mse": "MSE"},
+        ("ridge", "decoder", "none"),
+    ),
+    "protein": Task(
+        "RNA to protein, all training cells",
+        "all",
+        {"pearson_protein": "Pearson per protein", "spearman_protein": "Spearman", "mse": "MSE"},
+        ("ridge", "knn5", "head", "none"),
+    ),
+}
+ABSENT = "–"
+# Rows of the short table: what a reader compares first.
+FIRST = (
+    ("random_mask", "frozen"), ("random_mask", "fine-tuned"), ("scratch", "fine-tuned"),
+    ("supervised", "baseline"), ("pca", "baseline"), ("logreg", "baseline"),
+    ("random_encoder", "baseline"), ("majority", "baseline"), ("gene_mean", "baseline"),
+    ("protein_mean", "baseline"), ("ceiling", "baseline"),
+)  # fmt: skip
+
+
+def short(folder: Path) -> str:
+    """The arms compared first, by task and target: primary metric with its 95 % interval."""
+    parts = []
+    for task, shown in TASKS.items():
+        metric, head = next(iter(shown.metrics.items()))
+        rows = _arms(folder, task, metric)
+        if rows.empty:
+            continue
+        places = _places(rows)
+        lines = []
+        for method, mode in FIRST:
+            own = rows[(rows.method == method) & (rows["mode"] == mode)]
+            for origin in ("", "own pool", "the corpus"):
+                found = [_best(own, place, origin) for place in places]
+                if set(found) != {ABSENT}:
+                    lines.append([_arm(method, mode, origin), *found])
+        heads = ["Arm", *(_place_name(place) for place in places)]
+        table = markdown(heads, lines)
+        parts.append(f"*{shown.name}: {head} [95 %]*\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _best(own: pd.DataFrame, place: tuple[str, str], origin: str) -> str:
+    """An arm in one column; of several readouts the one with the better mean.
+
+    Args:
+        own: the arm's rows. place: target and corpus of the column. origin: what the arm learned
+            from beside the labels: "" for a network of the column or nothing, else for a baseline.
+    """
+    target, corpus = place
+    here = own[(own.target == target) & own["mean"].notna()]
+    baseline = here["mode"] == "baseline"
+    if origin:
+        here = here[baseline & (here.corpus == {"own pool": "own_pool"}.get(origin, corpus))]
+    else:
+        elsewhere = here.corpus.isin(["none"]) | ((here.corpus == corpus) & ~baseline)
+        here = here[elsewhere]
+    return ABSENT if here.empty else _value(here.loc[here["mean"].idxmax()])
+
+
+def full(folder: Path) -> str:
+    """Every arm, task and metric of a study, the best first within a target."""
+    parts = []
+    for task, shown in TASKS.items():
+        tables = {metric: _arms(folder, task, metric) for metric in shown.metrics}
+        rows = tables[next(iter(tables))]
+        if rows.empty:
+            continue
+        on = ["target", "corpus", "method", "init", "mode", "readout"]
+        others = {m: t.set_index(on) for m, t in tables.items()}
+        lines = []
+        for row in rows.sort_values(["target", "mean"], ascending=[True, False]).itertuples():
+            key = tuple(getattr(row, name) for name in on)
+            values = [
+                _value(others[m].loc[key]) if key in others[m].index else ABSENT for m in others
+            ]
+            lines.append([_target(row.target), _arm(row.method, row.mode, row.corpus),
+                          row.readout, f"{row.n_seeds} × {row.n_draws}", *values])  # fmt: skip
+        heads = ["Target", "Arm", "Readout", "Seeds × draws", *shown.metrics.values()]
+        table = markdown(heads, lines)
+        parts.append(f"<details><summary>{shown.name}</summary>\n\n{table}\n\n</details>")
+    return "\n\n".join(parts)
+
+
+def _arms(folder: Path, task: str, metric: str) -> pd.DataFrame:
+    """Means and intervals of the arms of a task; empty where the study does not hold it."""
+    from selfcell.figures.summary import arm_summary
+    from selfcell.stats import table
+
+    scores = table.read(folder / "scores.parquet")
+    shown = TASKS[task]
+    scores = scores[(scores.task == task) & (scores.regime == shown.regime)]
+    scores = scores[scores.readout.isin(shown.readouts) & (scores.metric == metric)]
+    return scores if scores.empty else arm_summary(table.overall(scores, metric, task))
+
+
+def _places(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Target and corpus of each column, control corpora apart."""
+    from selfcell.figures import style
+
+    trained = rows[rows.init == "pretrained"]
+    found = set(zip(trained.target, trained.corpus, strict=True))
+    order = style.in_order(rows.target)
+    known = [place for place in found if not style.is_control(place[1])]
+    return sorted(known, key=lambda place: (order.index(place[0]), place[1]))
+
+
+def _value(row: Any) -> str:
+    if row["mean"] != row["mean"]:
+        return "failed"
+    text = f"{row['mean']:.3f}"
+    if row["low"] == row["low"]:
+        text += f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return text.replace("-", "−")
+
+
+def _arm(method: str, mode: str, corpus: str) -> str:
+    from selfcell.figures import style
+
+    end = f", {style.corpus_name(corpus)}" if corpus not in ("", "none") else ""
+    words = "" if mode == "baseline" or method.startswith("scratch") else f", {mode}"
+    return style.method_name(method) + words + end
+
+
+def _place_name(place: tuple[str, str]) -> str:
+    from selfcell.figures import style
+
+    return f"{_target(place[0])}, from {style.corpus_name(place[1])}"
+
+
+def _target(name: str) -> str:
+    from selfcell.figures import style
+
+    return style.target_name(name)
