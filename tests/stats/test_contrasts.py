@@ -23,8 +23,10 @@ PRETEXTS = (
     "gene_programme",
     "gene_programme_permuted_1",
     "gene_programme_permuted_2",
+    "random_mask_matched",
 )
 MAE = Arm("random_mask", "kang_ctrl", "frozen", "probe", "pretrained")
+MATCHED = ("random_mask_matched", "kang_ctrl", "frozen", "probe", "pretrained")
 TUNED = Arm("random_mask", "kang_ctrl", "fine-tuned", "head", "pretrained")
 SCRATCH = Arm("scratch", "none", "fine-tuned", "head", "random")
 PCA = Arm("pca", "kang_ctrl", "baseline", "probe", "none")
@@ -159,6 +161,18 @@ def test_table_of_a_study(made: factory.Made, tmp_path: Path) -> None:
     assert (primary.corpus == "kang_ctrl").all()
     assert (primary.p_adjusted >= primary.p).all()
     assert primary.var_controls.notna().sum() == 1
+    secondary = frame[(frame.family == "secondary") & (frame.corpus == "kang_ctrl")]
+    matched = secondary[secondary.name == "programmes - matched random mask"]
+    assert matched.arm_a.tolist() == ["gene_programme/kang_ctrl/frozen/probe"]
+    assert matched.arm_b.tolist() == ["random_mask_matched/kang_ctrl/frozen/probe"]
+    own = {"a": Arm("gene_programme", *MATCHED[1:]), "b": Arm(*MATCHED)}
+    means = {side: [cell(made.scores, arm, regime, seed, draw) for regime in ("3", "10", "30")
+                    for seed in range(3) for draw in range(4)]
+             for side, arm in own.items()}  # fmt: skip
+    assert matched.difference.item() == pytest.approx(np.mean(means["a"]) - np.mean(means["b"]))
+    order = secondary.p.rank(method="first")  # Benjamini-Hochberg over the whole family
+    adjusted = [(secondary.p * len(secondary) / order)[order >= k].min() for k in order]
+    np.testing.assert_allclose(secondary.p_adjusted, np.minimum(adjusted, 1.0))
     assert frame.note.str.contains("conditional on one donor").all()
     assert frame[frame.name == "MAE fine-tuned - scratch at all"].n_draws.item() == 1
     again = contrast_table(made.scores, made.predictions, made.truths, FAST)

@@ -151,3 +151,16 @@ def test_bad_codes_are_refused(made: factory.Made, codes: object) -> None:
     frame["predicted"] = pd.Series([frame.predicted[0], codes, frame.predicted[2]])
     with pytest.raises(DataError, match="predictions row 1, column predicted"):
         PREDICTIONS.check(frame)
+
+
+def test_overall_rows_are_of_the_study_s_own_protocol(made: factory.Made) -> None:
+    """Re-scores are published in any study; what is between the protocols is never the study's."""
+    rows = made.scores[made.scores.level == "overall"].head(30).reset_index(drop=True)
+    intended = [*["intended"] * 10, *["published"] * 10, *["mixed"] * 10]
+    pd.testing.assert_frame_equal(
+        table.overall(rows.assign(protocol=intended), "macro_f1"),
+        rows.assign(protocol=intended).iloc[:10],
+    )
+    published = [*["published"] * 20, *["mixed"] * 10]
+    own = table.overall(rows.assign(protocol=published), "macro_f1")
+    assert own.index.tolist() == list(range(20))

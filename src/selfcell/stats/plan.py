@@ -9,6 +9,7 @@ from selfcell.stats.arms import Arm, Bench, Side, mean_of, one
 from selfcell.stats.paired import common_regimes, pick
 
 MAE, PROGRAMME, PERMUTED = "random_mask", "gene_programme", "gene_programme_permuted"
+MATCHED = "random_mask_matched"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,10 @@ def _secondary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[C
             yield Contrast("secondary", name, one(arm), one(mae["probe"]))
     if "probe" in mae:
         yield from _mae_against_the_rest(bench, corpus, mae["probe"], controls)
+    probes = {"mode": "frozen", "readout": "probe"}
+    for probe in find(bench, corpus, method=PROGRAMME, **probes):
+        for bar in find(bench, corpus, method=MATCHED, **probes):
+            yield Contrast("secondary", "programmes - matched random mask", one(probe), one(bar))
 
 
 def _against_scratch(bench: Bench, arm: Arm) -> Iterator[Contrast]:
