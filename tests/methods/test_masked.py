@@ -10,7 +10,6 @@ import torch
 
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
-from selfcell.methods.base import Batch
 from selfcell.methods.gp_to_tf import LEAST_FACTORS
 from selfcell.methods.masked import Masked
 from tests.methods.factory import batch, context, make, train, with_factors
@@ -19,6 +18,7 @@ from tests.reference import losses as reference
 HIDING = ("random_mask", "gene_programme", "gene_programme_permuted", "random_mask_matched")
 MASKED = (*HIDING, "gp_to_gp", "gp_to_tf")
 EVERY = pytest.mark.parametrize("name", MASKED)
+EVERYTHING = (batch(context(), range(256)).x_BG > 0).any(0).float()
 
 
 def masked(name: str, **values: object) -> Masked:
@@ -241,6 +241,19 @@ def test_gene_programme_of_programmes_per_batch() -> None:
     assert 45 <= int(target[0].sum()) <= 50  # 5 of 20 programmes of 10, less the unmeasured
 
 
+@pytest.mark.parametrize("of", ["measured", "expressed", "programmes"])
+def test_gene_programme_per_batch_is_one_mask_of_the_share(of: str) -> None:
+    method, cells = masked("gene_programme", of=of, share=0.3, per_batch=True), batch(context())
+    visible, target = method.draw(cells)
+    assert (target == target[:1]).all() and torch.equal(visible, ~target)
+    later = method.draw(batch(context(), step=1))[1]
+    assert not torch.equal(later[0], target[0])
+    if of != "programmes":
+        base = (cells.x_BG > 0).any(0) if of == "expressed" else method.measured_G
+        share = float((target[0] & base).sum() / base.sum())
+        assert 0.3 <= share < 0.3 + 10 / int(base.sum())  # a programme holds ten genes
+
+
 def test_gene_programme_out_of_reach() -> None:
     few = {"ONE": context().symbols[:20]}
     with pytest.raises(ConfigError, match="the programmes hold 18 of 198 measured genes"):
@@ -258,8 +271,9 @@ def test_permutations_keep_degrees_and_differ() -> None:
     assert torch.equal(first.all_W, masked("gene_programme").programmes.all_W)
 
 
+@pytest.mark.parametrize("per_batch", [False, True])
 @pytest.mark.parametrize("of", ["measured", "expressed", "programmes"])
-def test_matched_rates_are_those_of_programme_masks(of: str) -> None:
+def test_matched_rates_are_those_of_programme_masks(of: str, per_batch: bool) -> None:
     known = context()
     counts = np.zeros(200)
     overlapping = {  # genes in one to four programmes
@@ -267,17 +281,20 @@ def test_matched_rates_are_those_of_programme_masks(of: str) -> None:
         for p in range(12)
     }
     known = context(programmes=overlapping)
-    method = make("gene_programme", known, of=of, share=0.3)
-    twin = make("random_mask_matched", known, of=of, share=0.3)
+    method = make("gene_programme", known, of=of, share=0.3, per_batch=per_batch)
+    twin = make("random_mask_matched", known, of=of, share=0.3, per_batch=per_batch)
     assert isinstance(method, Masked)
     assert isinstance(twin, Masked)
-    steps = 16
+    steps, cells = 16, batch(known, range(512))
+    if per_batch:  # all that a step of 256 cells expresses, in one cell
+        steps, cells = 2000, dataclasses.replace(batch(known, range(1)), x_BG=EVERYTHING[None])
     for step in range(steps):
-        cells: Batch = batch(known, range(512), step)
+        cells = dataclasses.replace(cells, noise=dataclasses.replace(cells.noise, step=step))
         counts += method.draw(cells)[1].float().mean(0).numpy() / steps
     rate = twin.rate_G.numpy()
     assert rate.std() > 0.1
-    tolerance = 0.05 if of != "expressed" else 0.12  # there, genes express independently
+    # Where a cell's own genes count, the simulated ones express independently.
+    tolerance = 0.12 if (of, per_batch) == ("expressed", False) else 0.05
     assert np.abs(rate - counts).max() < tolerance
     assert abs(rate.mean() - counts.mean()) < 0.02
 

@@ -8,7 +8,7 @@ Shape suffixes: B cells, G genes, N simulated cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from selfcell.methods.params import param
 from selfcell.rng import Noise
 
 SIMULATED = 4096
+BATCH = 256  # cells of a step, where one mask is made for all that they express
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,29 @@ def masking_rate(method: GeneProgramme, detection_G: Tensor) -> Tensor:
     """(G,) float32 share of 4,096 simulated cells in which the method masks each gene.
 
     Where masks depend on the genes a cell expresses, the simulated cells express each gene
-    independently with its detection rate. Standard error of a rate: at most 0.008.
+    independently with its detection rate. One mask for a whole step has the law of one cell's
+    mask, that cell expressing what any of `BATCH` cells does. Standard error of a rate: at most
+    0.008.
+
+    Args:
+        method: with `per_batch` off. detection_G: float32, rate at which a cell expresses a gene.
     """
     total_G = torch.zeros_like(detection_G)
-    for step in range(SIMULATED // 256):
-        noise = Noise(derive("masking rate"), step, torch.arange(256))
-        if method.per_batch:
-            noise = Noise(noise.seed, step, torch.zeros(1, dtype=torch.int64))
+    for step in range(SIMULATED // BATCH):
+        noise = Noise(derive("masking rate"), step, torch.arange(BATCH))
         x_NG = rated_mask(noise, detection_G, "expressed").float()
         batch = Batch(x_NG, x_NG, torch.ones(len(x_NG)), noise)
         total_G += method.mask(batch).float().mean(0)
-    return total_G / (SIMULATED // 256)
+    return total_G / (SIMULATED // BATCH)
 
 
 def build(params: Params, context: Context) -> Method:
     """The method, freshly initialised; its rates depend on the programmes alone."""
     member_PG, coverage = covered(params, context)
-    twin = GeneProgramme(params, context, member_PG)
+    twin = GeneProgramme(replace(params, per_batch=False), context, member_PG)
     detection_G = torch.as_tensor(context.detection_G, dtype=torch.float32)
+    if params.per_batch:
+        detection_G = 1.0 - (1.0 - detection_G) ** BATCH
     method = RandomMaskMatched(params, context, masking_rate(twin, detection_G))
     method.report = f"rates matched to: {coverage}"
     return method

@@ -100,10 +100,9 @@ def _secondary(bench: Bench, corpus: str, controls: Sequence[str]) -> Iterator[C
             yield Contrast("secondary", name, one(arm), one(mae["probe"]))
     if "probe" in mae:
         yield from _mae_against_the_rest(bench, corpus, mae["probe"], controls)
-    probes = {"mode": "frozen", "readout": "probe"}
-    for probe in find(bench, corpus, method=PROGRAMME, **probes):
-        for bar in find(bench, corpus, method=MATCHED, **probes):
-            yield Contrast("secondary", "programmes - matched random mask", one(probe), one(bar))
+    for probe in find(bench, corpus, method=PROGRAMME, mode="frozen", readout="probe"):
+        for twin in find(bench, corpus, method=MATCHED, mode="frozen", readout="probe"):
+            yield Contrast("secondary", "programmes - matched random mask", one(probe), one(twin))
 
 
 def _against_scratch(bench: Bench, arm: Arm) -> Iterator[Contrast]:
