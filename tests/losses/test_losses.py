@@ -101,6 +101,11 @@ def test_barlow_twins() -> None:
         lambda a: reference.barlow_twins(a, B, 0.0051),
         A,
     )
+    compare(
+        lambda b: barlow_twins(t(A), b, 0.3),
+        lambda b: reference.barlow_twins(A, b, 0.3),
+        B,
+    )
 
 
 def test_barlow_twins_does_not_see_scale_and_shift() -> None:
@@ -134,3 +139,10 @@ def test_vicreg() -> None:
     weights = (25.0, 25.0, 1.0)
     narrow = A * 0.5  # within the hinge
     compare(lambda a: vicreg(a, t(B), *weights), lambda a: reference.vicreg(a, B, weights), narrow)
+    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, weights), narrow)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
+def test_each_term_of_vicreg(weights: tuple[float, float, float]) -> None:
+    narrow = B * 0.5
+    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, weights), narrow)

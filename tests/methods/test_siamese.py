@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 
+import numpy as np
 import pytest
 import torch
 
 from selfcell.data.synth import synthesise
+from selfcell.methods import METHODS
 from selfcell.methods.byol import BYOL
 from selfcell.methods.siamese import Siamese, trunk
 from selfcell.train.optim import LARS, optimiser
@@ -57,6 +60,83 @@ def test_byol_loss_is_the_reference_both_ways() -> None:
     expected = reference.cosine(p[0], t[1].double().numpy())
     expected += reference.cosine(p[1], t[0].double().numpy())
     assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["byol", "simsiam"])
+def test_gradient_is_that_of_the_reference_with_the_targets_held(name: str) -> None:
+    """In float64, through predictor, projector and encoder, by the last weights of each's first
+    unit; the targets what they are before any weight moves, so that nothing flows through them."""
+    method, cells = siamese(name).double(), batch(context(), range(12))
+    cells = dataclasses.replace(cells, x_BG=cells.x_BG.double())
+    x, noise = method.views(cells), both(cells.noise)
+
+    def outputs() -> tuple[np.ndarray, np.ndarray]:
+        """Predictions and targets of both views."""
+        with torch.no_grad():
+            z = method.projector(method.encoder(x, noise).unflatten(0, (2, -1)))
+            p, target = method.predictor(z), z
+            if isinstance(method, BYOL):
+                target = method.target_encoder(x, noise).unflatten(0, (2, -1))
+                target = method.target_projector(target)
+            return p.numpy(), target.numpy()
+
+    with torch.no_grad():  # apart from the target, which started as a copy
+        for parameter in method.projector.parameters():
+            parameter.mul_(1.1)
+    held = outputs()[1]
+    method.loss(cells)[0].backward()
+    half = 1.0 if name == "byol" else 0.25
+    for net in (method.encoder, method.projector, method.predictor):
+        weight = net.layers[-1].weight
+        start = weight[0].detach().clone()
+
+        def loss(value: np.ndarray, weight: torch.Tensor = weight) -> float:
+            with torch.no_grad():
+                weight[0] = torch.as_tensor(value)
+            p, _ = outputs()
+            return half * (reference.cosine(p[0], held[1]) + reference.cosine(p[1], held[0]))
+
+        slope = reference.gradient(loss, start.numpy())
+        with torch.no_grad():
+            weight[0] = start
+        np.testing.assert_allclose(weight.grad[0].numpy(), slope, rtol=1e-4, atol=1e-7)
+        assert np.abs(slope).max() > 1e-4
+
+
+def test_byols_widths_are_parameters() -> None:
+    def shapes(head: torch.nn.Module) -> list[tuple[int, int]]:
+        return [(layer.in_features, layer.out_features) for layer in head.layers]
+
+    method = byol(hidden=48, size=20)
+    assert shapes(method.projector) == shapes(method.target_projector) == [(16, 48), (48, 20)]
+    assert shapes(method.predictor) == [(20, 48), (48, 20)]
+    assert shapes(byol(hook_layer=-2).projector)[0] == (32, 64)
+    loss, _ = method.loss(batch(context(), range(12)))
+    loss.backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in method.predictor.layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "projector", "predictor"),
+    [
+        ("byol", [64, 4096, 256], [256, 4096, 256]),
+        ("simsiam", [64, 1024, 1024, 256], [256, 1024, 256]),  # 4,096: four times the cost
+        ("barlow_twins", [64, 256, 256, 512, 512], None),
+        ("simclr", [64, 512, 128], None),
+        ("vicreg", [64, 512, 512, 512], None),
+    ],
+)
+def test_default_widths(name: str, projector: list[int], predictor: list[int] | None) -> None:
+    """Those of the study, but where a docstring says so."""
+    known = context(hidden=(512, 512, 256, 256, 64))
+    module = importlib.import_module(METHODS[name])
+    method = module.build(module.Params(), known)
+    for head, sizes in (
+        (method.projector, projector),
+        (getattr(method, "predictor", None), predictor),
+    ):
+        if sizes is not None:
+            assert [head.layers[0].in_features, *(e.out_features for e in head.layers)] == sizes
 
 
 def test_simsiam_loss_is_the_papers_plus_one_and_stops_the_gradient() -> None:
