@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from selfcell.masks import tf_names
 from selfcell.masks.gmt import read_gmt
-from selfcell.masks.tf_names import ALIASES, UNRESOLVED, factors, resolve
+from selfcell.masks.tf_names import ALIASES, SPELLINGS, UNRESOLVED, factors, resolve
 
-NAMES = (Path(__file__).parent / "c3_tft_names.txt").read_text().split()
+TABLE = (Path(__file__).parent / "c3_tft_factors.tsv").read_text().splitlines()
+EXPECTED = {name: tuple(row) for name, *row in (line.split() for line in TABLE)}
+NAMES = list(EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +42,34 @@ NAMES = (Path(__file__).parent / "c3_tft_names.txt").read_text().split()
         ("DR1_Q3", ()),
         ("STAT1", ("STAT1",)),  # a file of the user's own
         ("NKX2-1", ("NKX2-1",)),
+        ("TCF4_Q5", ("TCF7L2",)),  # TRANSFAC's T-cell factor 4
+        ("TCF4_TARGET_GENES", ("TCF4",)),  # HGNC's transcription factor 4
+        ("TCF4", ("TCF4",)),
+        ("H1_6_TARGET_GENES", ("H1-6",)),
+        ("ap1_Q4", ()),
+        ("TATAAA_01", ("TATAAA",)),  # letters of a motif, but nothing after them: the factor
+        ("SMAD_DR4_Q3", ("SMAD2", "SMAD3", "SMAD4")),  # four letters are no motif
         ("some other name", ()),
     ],
 )
 def test_factors_of_a_name(name: str, symbols: tuple[str, ...]) -> None:
     assert factors(name) == symbols
+
+
+def test_every_c3_tft_set_has_the_factors_reviewed() -> None:
+    """c3_tft_factors.tsv: all set names of the release, with the symbols that were looked up."""
+    assert {name: factors(name) for name in NAMES} == EXPECTED
+
+
+def test_gtrd_and_unknown_names_follow_their_rule() -> None:
+    """Independent of the table: GTRD's names are symbols but for eight; UNKNOWN is none."""
+    gtrd = [name for name in NAMES if name.endswith("_TARGET_GENES")]
+    odd = [n for n in gtrd if factors(n) != (n.removesuffix("_TARGET_GENES"),)]
+    assert len(gtrd) == 505
+    no_factor = {name for name in odd if not factors(name)}
+    assert {n.removesuffix("_TARGET_GENES") for n in odd if n not in no_factor} == set(SPELLINGS)
+    assert len(no_factor) == 3  # an immunoglobulin, and two names of UniProt
+    assert all(factors(name) == () for name in NAMES if name.endswith("_UNKNOWN"))
 
 
 def test_every_c3_tft_set_is_accounted_for() -> None:
@@ -56,12 +82,24 @@ def test_every_c3_tft_set_is_accounted_for() -> None:
     assert str(resolution).startswith("982 of 1115 sets resolve to 701 factors; 115 are motifs")
 
 
-def test_tables_hold_nothing_superfluous() -> None:
-    """Each alias and each exception is the factor of some set."""
-    used = {name for name in ALIASES if any(name in full for full in NAMES)}
-    assert used == set(ALIASES)
-    assert all(any(name in full for full in NAMES) for name in UNRESOLVED)
-    assert not UNRESOLVED & set(ALIASES)
+@pytest.mark.parametrize("table", ["ALIASES", "SPELLINGS"])
+def test_every_entry_of_the_tables_decides_a_set(
+    monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Without it, or with another symbol in it, some set resolves to something else."""
+    entries = getattr(tf_names, table)
+    for name in entries:
+        without = {key: value for key, value in entries.items() if key != name}
+        for changed in (entries | {name: ("OTHER",)}, without):
+            monkeypatch.setattr(tf_names, table, changed)
+            assert any(factors(full) != EXPECTED[full] for full in NAMES), name
+
+
+def test_every_exception_decides_a_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in UNRESOLVED:
+        monkeypatch.setattr(tf_names, "UNRESOLVED", UNRESOLVED - {name})
+        assert any(factors(full) != EXPECTED[full] for full in NAMES), name
+    assert not UNRESOLVED & {*ALIASES, *SPELLINGS}
 
 
 def test_targets_are_the_union_over_a_factors_sets() -> None:

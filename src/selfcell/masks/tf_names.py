@@ -45,20 +45,24 @@ STAT STAT1 STAT3 | T3R THRA THRB | TAL1ALPHAE47 TAL1 TCF3 | TAL1BETAE47 TAL1 TCF
 TAL1BETAITF2 TAL1 TCF4 | TATA TBP | TAXCREB CREB1 | TCF11 NFE2L1 | TCF11MAFG NFE2L1 MAFG
 TCF4 TCF7L2 | TEF1 TEAD1 | TEL2 ETV7 | TFIIA GTF2A1 | TFIII GTF2I | TGIF TGIF1 | TITF1 NKX2-1
 TST1 POU3F1 | TTF1 NKX2-1 | USF USF1 USF2 | WHN FOXN1 | ZF5 ZBTB14 | ZID ZBTB6
+"""
+
+# How GTRD spells what is no plain symbol. Its other names are symbols, whatever TRANSFAC means by
+# them: TRANSFAC's TCF4 is TCF7L2, GTRD's is TCF4.
+_SPELLINGS = """
 H1_6 H1-6 | NKX2_2 NKX2-2 | NKX2_3 NKX2-3 | NKX2_5 NKX2-5 | NKX2_8 NKX2-8 | NKX6_1 NKX6-1
 SMN1_SMN2 SMN1 SMN2 | SS18_SSX1_FUSION_UNIPROT_Q8IZH1_UNREVIEWED SS18 SSX1
 """
 
 # TRANSFAC names that stand for a DNA element, for a family without a stated member, or for a
-# protein never tied to one gene; and two GTRD names that are no factor's symbol.
+# protein never tied to one gene.
 UNRESOLVED = frozenset(
     """AP3 CACBINDINGPROTEIN CACCCBINDINGFACTOR COMP1 DR1 DR3 DR4 ETF FOX HP1SITEFACTOR LFA1 PAX
-    PTF1BETA SEF1 TCF1P IGLV5_37 METHYLCYTOSINE_DIOXYGENASE_TET_UNIPROT_A0A023HHK9_UNREVIEWED
-    ZA_UNIPROT_Q9UM89_UNREVIEWED_GENES""".split()
+    PTF1BETA SEF1 TCF1P""".split()
 )
 
 _LEGACY = re.compile(
-    r"^(?:[ACGTRYSWKMBDHVN]{5,}_(?=.+_))?"  # the motif, if a factor and a version follow it
+    r"^(?:[ACGTRYSWKMBDHVN]{5,}_)?"  # the motif, where a factor follows it
     r"(?P<factor>[A-Z0-9]+?)"
     r"(?:_(?:DR\d|IR\d|DECAMER))?"  # the element's spacing
     r"_(?:Q\d|\d\d|B\d?|C)(?:_\d\d|_B)?$"  # TRANSFAC's quality or version
@@ -66,29 +70,26 @@ _LEGACY = re.compile(
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*$")
 
 
-def _table() -> dict[str, tuple[str, ...]]:
-    entries = (entry.split() for line in _ALIASES.splitlines() for entry in line.split("|"))
+def _table(text: str) -> dict[str, tuple[str, ...]]:
+    entries = (entry.split() for line in text.splitlines() for entry in line.split("|"))
     return {name: tuple(symbols) for name, *symbols in (entry for entry in entries if entry)}
 
 
-ALIASES: dict[str, tuple[str, ...]] = _table()
+ALIASES: dict[str, tuple[str, ...]] = _table(_ALIASES)
+SPELLINGS: dict[str, tuple[str, ...]] = _table(_SPELLINGS)
 
 
 def factors(set_name: str) -> tuple[str, ...]:
     """HGNC symbols of the factors a C3:TFT set is named for; none if the name gives none."""
-    if set_name.endswith("_UNKNOWN"):
-        return ()
-    if set_name.endswith("_TARGET_GENES"):
-        factor = set_name.removesuffix("_TARGET_GENES")
-    elif match := _LEGACY.match(set_name):
-        factor = match["factor"]
+    if match := _LEGACY.match(set_name):
+        factor, known = match["factor"], ALIASES
         without_motif = set_name[match.start("factor") :]
-        if without_motif in ALIASES:  # one version of a name that means another protein
-            return ALIASES[without_motif]
-    else:
-        factor = set_name  # a gene-set file of the user's own, named by symbol
-    if factor in ALIASES:
-        return ALIASES[factor]
+        if without_motif in known:  # one version of a name that means another protein
+            factor = without_motif
+    else:  # GTRD's, or of a gene-set file of the user's own, named by symbol
+        factor, known = set_name.removesuffix("_TARGET_GENES"), SPELLINGS
+    if factor in known:
+        return known[factor]
     return (factor,) if factor not in UNRESOLVED and _SYMBOL.match(factor) else ()
 
 
