@@ -60,6 +60,22 @@ def test_unmeasured_genes_are_never_asked_for(name: str) -> None:
     assert target.any(0).sum() >= 9
 
 
+@pytest.mark.parametrize("rate", [0.15, 0.5])
+def test_random_masks_hide_their_rate_entry_by_entry(rate: float) -> None:
+    """Within binomial error over all entries, over each cell and each gene, and between steps."""
+    method = masked("random_mask", rate=rate)
+    first, later = (method.draw(batch(context(), range(512), step))[1] for step in (0, 1))
+    mask = first[:, method.measured_G].float()
+    variance = rate * (1 - rate)
+    assert abs(mask.mean().item() - rate) < 4 * (variance / mask.numel()) ** 0.5
+    for axis in (0, 1):
+        share, entries = mask.mean(axis), mask.shape[axis]
+        spread = ((share - rate).square().mean() * entries / variance).item()
+        assert spread == pytest.approx(1.0, abs=5 * (2 / len(share)) ** 0.5)  # chi-squared
+    both = (mask * later[:, method.measured_G]).mean().item()
+    assert abs(both - rate**2) < 4 * (rate**2 * (1 - rate**2) / mask.numel()) ** 0.5
+
+
 @EVERY
 @pytest.mark.parametrize("average", ["masked", "all"])
 def test_mse_equals_the_reference(name: str, average: str) -> None:

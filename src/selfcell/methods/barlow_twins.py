@@ -1,9 +1,10 @@
 """Barlow Twins: the two views' projections correlate dimension by dimension, and only so.
 
 Source: Zbontar et al. 2021 (Barlow Twins); augmentations of Richter et al. 2024.
-Differs from the paper: nothing but the widths, which are those of Richter et al. The code
-released with it makes LARS anew at each step, so that it has no momentum (`lars_momentum: 0`),
-and leaves one view as it is (`clean_second`).
+Differs from the paper: four layers of projector, of the widths of Richter et al.; LARS warms up
+over 20 steps, its rate then decays as the study's does, and gradients are clipped. The code
+released with Richter et al. makes LARS anew at each step, so that it has no momentum
+(`lars_momentum: 0`), and leaves one view as it is (`clean_second`).
 
 Shape suffixes: V the two views, B cells, D dimensions.
 """

@@ -1,9 +1,10 @@
 """BYOL: predict a slowly moving target's projection of another view of the cell.
 
 Source: Grill et al. 2020 (BYOL), eq. 1-2; augmentations of Richter et al. 2024.
-Differs from the paper: nothing. The code released with Richter et al. never moves the target
-(`moves: false`) and reads the encoder's last but one layer (`hook_layer: -2`), so that its last
-layer gets no gradient.
+Differs from the paper: the target keeps a constant share of itself, .99 as in Richter et al.,
+where the paper's rises from .996 to 1; AdamW in place of LARS. The code released with Richter et
+al. never moves the target (`moves: false`) and reads the encoder's last but one layer
+(`hook_layer: -2`), so that its last layer gets no gradient.
 
 Shape suffixes: V the two views, B cells, D dimensions.
 """

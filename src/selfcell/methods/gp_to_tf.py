@@ -2,9 +2,11 @@
 
 Source: Richter et al. 2024, "gene programme to transcription factor" (GP to TF), MSigDB C3:TFT.
 Differs from the paper: several factors for each cell and step, since one gene's error a cell
-does not train; factors' names are resolved to symbols (`masks.tf_names`), and a drawn factor is
-never visible, even as another's target. The released code's branch never masked, so what it
-trained is a plain autoencoder (`isolate: false`). Output and average as in `random_mask`.
+does not train (the targets of 64 factors are about three quarters of the genes); factors' names
+are resolved to symbols (`masks.tf_names`), and a drawn factor is never visible, even as another's
+target; a tenth of a factor's targets must be in the vocabulary, where the released code means to
+ask for nine tenths of a larger one. That code's branch never masked, so what it trained is a
+plain autoencoder (`isolate: false`). Output and average as in `random_mask`.
 
 Shape suffixes: B cells, G genes, P factors, K factors drawn.
 """

@@ -136,7 +136,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "no_dropout",
         (*MASKED, *JOINT),
         {},
-        "Pre-trained networks are fine-tuned without dropout, the one from scratch with it.",
+        "On the whole atlas, pre-trained networks are fine-tuned without dropout, scratch with it.",
         {"dropout": 0.0},
     ),
 )
