@@ -207,6 +207,13 @@ def test_gate_tells_a_trained_encoder_from_an_untrained_one(name: str) -> None:
     assert health.status == "ok"
 
 
+@pytest.mark.parametrize(("cells", "threshold"), [(256, 10.0), (20, 10.0), (12, 6.0)])
+def test_gate_can_be_passed_by_few_cells(cells: int, threshold: float) -> None:
+    health = siamese("simclr").health(batch(context(), range(cells)))
+    assert health.threshold == threshold
+    assert dataclasses.replace(health, value=float(cells), effective_rank=6.0).status == "ok"
+
+
 @EVERY
 def test_collapse_is_seen(name: str) -> None:
     method = siamese(name)

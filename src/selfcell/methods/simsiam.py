@@ -2,9 +2,9 @@
 
 Source: Chen & He 2021 (SimSiam), algorithm 1; augmentations of Richter et al. 2024.
 Differs from the paper: AdamW in place of SGD, and the widths: 1,024 hidden units, where Richter
-et al. have 4,096, with which a step of 256 cells takes four times as long (`hidden`). Their
-released code reads the encoder's last but one layer (`hook_layer: -2`), so that its last layer
-gets no gradient.
+et al. have 4,096, with which a step of 256 cells takes four times as long (`hidden`; 1.4 times if
+in the predictor alone). Their released code reads the encoder's last but one layer
+(`hook_layer: -2`), so that its last layer gets no gradient.
 
 Shape suffixes: V the two views, B cells, D dimensions.
 """
