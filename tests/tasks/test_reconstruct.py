@@ -226,6 +226,14 @@ def test_a_collapsed_model_has_rows_without_values(made: Made) -> None:
     assert rows.genes().empty
 
 
+def test_a_study_in_which_nothing_was_scored_has_empty_tables(tmp_path: Path) -> None:
+    reconstruct.no_genes().to_parquet(tmp_path / "genes.parquet")
+    genes = by_gene.genes([tmp_path / "genes.parquet"], {})
+    assert list(genes.columns) == by_gene.GENES
+    assert genes.empty
+    assert by_gene.programmes(genes, {"own": ["S1"]}).empty
+
+
 def test_programmes_weigh_their_genes_by_variance(made: Made, tmp_path: Path) -> None:
     """By hand from the table by gene; programmes of fewer than 5 scored genes are left out."""
     root, store, split = made

@@ -2,9 +2,8 @@
 
 A store is a folder. Counts of a cell stand in compressed sparse rows over the study's vocabulary:
 gene numbers in 16 bits, counts in 8; a count above 255 stands in an overflow list by its position.
-`total.u32` holds a cell's counts over all genes that were measured, which the vocabulary does not
-cut: the size factor. Proteins measured beside the genes are in `protein.parquet`. All numbers are
-little-endian. `manifest.json` names every file with its size and sha256, and carries its own.
+`total.u32` holds a cell's counts over all genes that were measured, the size factor. All numbers
+are little-endian. `manifest.json` names every file with its size and sha256, and its own.
 """
 
 from __future__ import annotations
@@ -22,14 +21,13 @@ import pandas as pd
 from scipy import sparse
 
 from selfcell import __version__, job
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import DataError, StoreError, intact
 from selfcell.provenance import sha256_file, short_hash
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 FORMAT, VERSION = "selfcell.store", 1
-PROTEIN = "protein.parquet"
 LARGEST = 2**24  # float32, in which counts are read, holds every whole number below
 OBS = ("label", "donor", "batch", "condition")
 DTYPES = {"i64": "<i8", "u32": "<u4", "u16": "<u2", "u8": "|u1"}
@@ -41,7 +39,7 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
 
     Args:
         cells: X counts (CSR), var_names Ensembl ids, obs with `total_counts` (counts of the cell
-            over all genes of its file) and the columns of `OBS`; obsm["protein"] counts, if any.
+            over all genes of its file) and the columns of `OBS`; proteins in obsm, if any.
         vocabulary: columns gene_id and symbol, in column order. Genes that `cells` lacks are
             stored as not measured.
         path: folder to make.
@@ -78,8 +76,8 @@ def write_store(cells: AnnData, vocabulary: pd.DataFrame, path: Path | str) -> N
         genes.to_parquet(folder / "genes.parquet", index=False)
         obs.to_parquet(folder / "obs.parquet", index=False)
         if "protein" in cells.obsm:
-            protein = pd.DataFrame(cells.obsm["protein"]).rename(columns=str)
-            protein.astype(np.int64).to_parquet(folder / PROTEIN, index=False)
+            protein = pd.DataFrame(cells.obsm["protein"]).rename(columns=str).astype(np.int64)
+            protein.to_parquet(folder / "protein.parquet", index=False)
         _write_manifest(folder, counts, gene_ids)
 
 
@@ -191,19 +189,21 @@ class Store:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """Columns of `OBS`, as strings, indexed by cell id."""
-        return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
+        with intact(self.path / "obs.parquet"):
+            return pd.read_parquet(self.path / "obs.parquet").set_index("cell")
 
     @cached_property
     def protein(self) -> pd.DataFrame:
         """Counts of the proteins, indexed by cell id. Raises StoreError where none was measured."""
-        if PROTEIN not in self.manifest["files"]:
+        if "protein.parquet" not in self.manifest["files"]:
             raise StoreError(f"{self.path} holds no proteins", "a data set that measured them")
-        return pd.read_parquet(self.path / PROTEIN).set_index(self.obs.index)
+        return pd.read_parquet(self.path / "protein.parquet").set_index(self.obs.index)
 
     @cached_property
     def genes(self) -> pd.DataFrame:
         """Columns gene_id, symbol and measured (bool), in column order."""
-        return pd.read_parquet(self.path / "genes.parquet")
+        with intact(self.path / "genes.parquet"):
+            return pd.read_parquet(self.path / "genes.parquet")
 
     @property
     def gene_ids(self) -> list[str]:
@@ -253,9 +253,9 @@ class Store:
         """All cells as AnnData: X float32 counts, obs with `total_counts`, var with symbols."""
         from anndata import AnnData
 
-        obs = self.obs.rename_axis(None).assign(total_counts=self.total_N)
-        var = self.genes.set_index("gene_id").rename_axis(None)
-        return AnnData(self.rows(np.arange(self.n_cells)), obs=obs, var=var)
+        obs, var = self.obs.assign(total_counts=self.total_N), self.genes.set_index("gene_id")
+        frames = {"obs": obs.rename_axis(None), "var": var.rename_axis(None)}
+        return AnnData(self.rows(np.arange(self.n_cells)), **frames)
 
     @cached_property
     def _indptr(self) -> np.ndarray:

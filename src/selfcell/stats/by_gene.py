@@ -23,7 +23,8 @@ def genes(paths: Iterable[Path], symbols: Mapping[str, str]) -> pd.DataFrame:
     Args:
         paths: genes.parquet of every run. symbols: by gene id.
     """
-    frame = pd.concat([part for p in paths if len(part := pd.read_parquet(p))], ignore_index=True)
+    parts = [pd.read_parquet(path) for path in paths]
+    frame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     grouped = frame[frame.status == "ok"].groupby([*ARM, "gene_id"], sort=True)
     means = grouped[["explained", "mse", "variance"]].mean()
     means["n_runs"] = grouped.size().astype(np.int16)
@@ -38,9 +39,8 @@ def programmes(by_gene: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> pd.D
     Args:
         by_gene: of `genes`. sets: gene sets (symbols) by name; none gives no row.
     """
-    found = [pd.DataFrame(columns=PROGRAMMES)][bool(sets) :]
-    varying = by_gene[by_gene.variance > 0] if sets else by_gene[:0]
-    for _, own in varying.groupby("target", sort=True):
+    found: list[pd.DataFrame] = []
+    for _, own in by_gene[by_gene.variance > 0].groupby("target", sort=True):
         tables = {
             name: own.pivot_table(name, ARM, "symbol", dropna=False).dropna(how="all")
             for name in ("explained", "variance")
@@ -54,4 +54,5 @@ def programmes(by_gene: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> pd.D
                 explained_A = 1 - np.nansum(left_AG[:, at], 1) / np.nansum(whole_AG[:, at], 1)
                 row = tables["variance"].index.to_frame(index=False)
                 found.append(row.assign(programme=name, explained=explained_A, n_genes=len(at)))
-    return pd.concat(found, ignore_index=True)[PROGRAMMES]
+    empty = [pd.DataFrame(columns=PROGRAMMES)]
+    return pd.concat(found or empty, ignore_index=True)[PROGRAMMES]

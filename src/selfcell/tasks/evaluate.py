@@ -33,7 +33,7 @@ def frozen(
 
     Raises StoreError where the model's genes are not a store's.
     """
-    found = Evaluated([], None if spec.reconstruction is None else [])
+    found = Evaluated([], None if spec.reconstruction is None else [reconstruct.no_genes()])
     for split in splits:
         store = stores[split["dataset"]]
         annotate.require_genes(model, store)

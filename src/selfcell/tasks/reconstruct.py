@@ -162,9 +162,13 @@ class Rows:
 
     def genes(self) -> pd.DataFrame:
         """By scored gene: columns of `RUN`, gene_id, explained (variance), mse and variance."""
-        if not self._genes:
-            return pd.DataFrame(columns=[*RUN, "gene_id", "explained", "mse", "variance"])
-        return pd.concat(self._genes, ignore_index=True)
+        return pd.concat(self._genes, ignore_index=True) if self._genes else no_genes()
+
+
+def no_genes() -> pd.DataFrame:
+    """The table by gene of a run without a score."""
+    numbers = {name: np.array([], np.float32) for name in ("explained", "mse", "variance")}
+    return pd.DataFrame({**{name: [] for name in (*RUN, "gene_id")}, **numbers})
 
 
 def frozen(
