@@ -109,8 +109,8 @@ rule split_protein:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(500, 5),
+        runtime=grows(3, 0.02),
     params:
         cells=lambda wildcards: named(
             CELLS, STUDY.stores_of([wildcards.protein]), "name"
