@@ -25,10 +25,18 @@ from selfcell.study import Study
 RELEASED = ROOT / "results" / "released" / "default"
 # Rules that run side by side, in the order in which they can start.
 STAGES = (
-    ("download", "reference"), ("qc",), ("split", "split_protein"), ("vocabulary",), ("store",), ("audit",),
-    ("pretrain", "baseline"), ("frozen", "finetune", "protein"), ("collect", "by_gene"), ("contrasts", "project"),
+    ("download", "reference"),
+    ("qc",),
+    ("split", "split_protein"),
+    ("vocabulary",),
+    ("store",),
+    ("audit",),
+    ("pretrain", "baseline"),
+    ("frozen", "finetune", "protein"),
+    ("collect", "by_gene"),
+    ("contrasts", "project"),
     ("claims", "figure"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
