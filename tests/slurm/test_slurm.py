@@ -118,8 +118,14 @@ def test_every_figure_is_in_the_group_of_figures() -> None:
     profile = yaml.safe_load((REPO / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
     groups = dict(each.split("=") for each in profile["groups"])
     figures = {f"figure_{name}" for name in FIGURES}
-    assert {rule for rule, group in groups.items() if group == "figures"} == figures
+    assert {rule for rule, group in groups.items() if group == "figures"} == figures | {"claims"}
     assert set(groups) <= set(RULES)
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "configs/smoke.yaml", "configs/blood.yaml"])
+def test_a_whole_study_can_be_put_into_its_groups(config: str, checkout: Path) -> None:
+    said = Project(checkout, config).run("--dry-run", "--workflow-profile", "profiles/slurm").stdout
+    assert "Group job figures" in said and "Group job data" in said
 
 
 def test_the_cluster_leaves_nothing(tmp_path: Path) -> None:
