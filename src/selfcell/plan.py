@@ -25,10 +25,18 @@ from selfcell.study import Study
 RELEASED = ROOT / "results" / "released" / "default"
 # Rules that run side by side, in the order in which they can start.
 STAGES = (
-    ("download", "reference"), ("qc",), ("split",), ("vocabulary",), ("store",), ("audit",),
-    ("split_protein",), ("pretrain", "baseline"), ("frozen", "finetune", "protein"),
-    ("collect", "by_gene"), ("contrasts", "project"), ("claims", "figure"),
-)  # fmt: skip
+    ("download", "reference"),
+    ("qc",),
+    ("split", "split_protein"),
+    ("vocabulary",),
+    ("store",),
+    ("audit",),
+    ("pretrain", "baseline"),
+    ("frozen", "finetune", "protein"),
+    ("collect", "by_gene"),
+    ("contrasts", "project"),
+    ("claims", "figure"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,10 @@ def work(study: Study) -> dict[str, Work]:
     rivals = len(study.targets) * bool(config.baselines)
     counts = dict.fromkeys(("vocabulary", "audit", "collect", "contrasts", "project", "claims"), 1)
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
-    counts |= {"split": len(study.targets), "figure": len(FIGURES)}
+    counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
+    counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
+    counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
-    counts |= {"split_protein": len(study.proteins), "protein": len(study.protein_jobs())}
-    counts["by_gene"] = int(config.reconstruction is not None)
     training = config.pretraining.steps * config.pretraining.batch
     return {rule: Work(jobs, jobs) for rule, jobs in counts.items()} | {
         "pretrain": Work(len(models), len(models) * training),
@@ -85,7 +93,8 @@ def references(study: Study) -> set[str]:
 
 
 def shares(study: Study, released: Path = RELEASED) -> dict[str, Share]:
-    """What each rule will take, from what it took in a released study."""
+    """What each rule will take, from what it took in a released study; of rules that it did not
+    run nothing is known."""
     import pandas as pd
 
     table = released / "jobs.csv"

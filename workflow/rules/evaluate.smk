@@ -82,8 +82,8 @@ rule protein:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
-        runtime=grows(4, 0.02),
+        mem_mb=grows(1000, 15),
+        runtime=grows(10, 0.05),
     params:
         spec=lambda wildcards: SLICES.protein(protein_job(wildcards)),
         model=model_option,

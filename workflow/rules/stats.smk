@@ -37,8 +37,8 @@ rule by_gene:
     conda:
         ENV
     resources:
-        mem_mb=grows(900, 5),
-        runtime=grows(4),
+        mem_mb=grows(1000, 20),
+        runtime=grows(4, 0.02),
     params:
         runs="\n".join(TASK_FOLDERS),
         gene_sets=lambda wildcards, input: gene_set_option(wildcards, input),

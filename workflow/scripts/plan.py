@@ -20,6 +20,9 @@ def main(args: argparse.Namespace) -> None:
     print(f"{'rule':12}{'jobs':>6}{'core minutes':>14}{'MB a job':>10}")
     for rule, share in found.items():
         print(f"{rule:12}{share.jobs:6}{share.hours * 60:14.1f}{share.memory_mb:10.0f}")
+    unknown = [rule for rule, work in plan.work(study).items() if work.jobs and rule not in found]
+    if unknown:
+        print(f"not in the released study, and so not counted: {', '.join(unknown)}")
     hours = sum(share.hours for share in found.values())
     print(f"{'all':12}{sum(share.jobs for share in found.values()):6}{hours * 60:14.1f}")
     memory = max(share.memory_mb for share in found.values()) * args.workers / 1000
