@@ -48,6 +48,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
         (results / part).mkdir(parents=True)
     table.write(made.scores, results / "scores.parquet")
     CONTRASTS.write(contrasts, results / "contrasts.parquet")
+    CONTRASTS.write(contrasts.iloc[:0], results / "task_contrasts.parquet")
     VERDICTS.write(verdicts, results / "verdicts.parquet")
     own = Ours(contrasts, made.scores, per_type.summary(made.scores, made.truths, {}))
     found = ledger(load(REPO / "resources/claims.yaml"), own, NAME, REPO / FOLDER)

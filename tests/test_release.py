@@ -22,6 +22,8 @@ from selfcell.study import Study
 from tests.released import NAME, finished
 from tests.tree import REPO
 
+DATASETS = tuple(Study(load_config(REPO / "config.yaml")).datasets)
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
@@ -43,8 +45,9 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
     assert names == {
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
         *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
-        *("lineage.json", "claims.parquet", "health.parquet"),
-        *("config.yaml", "qc/kang.json", "qc/pbmc3k.json", "qc/baron.json", "manifest.json"),
+        *("lineage.json", "claims.parquet", "health.parquet", "task_contrasts.parquet"),
+        *(f"qc/{dataset}.json" for dataset in DATASETS),
+        *("config.yaml", "manifest.json"),
         *figures,
     }
     about = json.loads((out / "manifest.json").read_text())
@@ -122,7 +125,7 @@ def test_sources_are_those_of_the_rules(tmp_path: Path) -> None:
     study = Study(load_config(REPO / "config.yaml"))
     wanted = release.sources(study)
     assert {part.artefact.name for part in wanted} == {
-        "roma", "came", "cellxgene_schema", "cellxgene_ontology_guide",
+        "roma", "came", "cellxgene_schema", "cellxgene_ontology_guide", "scvi_tools_sdist",
     }  # fmt: skip
     assert {"genes_homo_sapiens.csv.gz", "c3.tft.v2023.2.Hs.symbols.gmt"} < {
         part.file for part in wanted
