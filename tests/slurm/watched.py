@@ -73,8 +73,10 @@ class Training:
     def hold(self) -> int:
         """Stop the process in the midst of training, when the bar is drawn a second time; what
         it is called. `held` is then a step it has reached."""
-        self.run.wait(lambda: 0 in self.steps())
+        # Found before it trains, which takes less than a second.
+        self.run.wait(lambda: len(self.processes()) > 0)
         (process,) = self.processes()
+        self.run.wait(lambda: 0 in self.steps())
         os.kill(process, signal.SIGSTOP)
         time.sleep(1.2)  # the bar is drawn once a second
         os.kill(process, signal.SIGCONT)
