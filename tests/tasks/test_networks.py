@@ -43,7 +43,7 @@ def study(tmp_path_factory):
     corpus = Corpus.build(CORPUS, {"a": store}, {"a": split})
     result = pretrain(pretrain_spec(), corpus, {})
     notes = {"run_hash": "abc"}
-    model.save(root / "m", result.method, pretrain_spec(), corpus.gene_ids, result.health, notes)
+    model.save(root / "m", result.method, pretrain_spec(), corpus.genes, result.health, notes)
     return root, store, split, corpus, result
 
 

@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
     result = pretrain(spec, corpus, programmes, state)
     with job.atomic(args.out) as folder:
         notes = {"corpus": dict(corpus.report), "failure": result.failure, "run_hash": run_hash}
-        save(folder, result.method, spec, corpus.gene_ids, result.health, notes)
+        save(folder, result.method, spec, corpus.genes, result.health, {**notes, "inputs": inputs})
         pd.DataFrame(result.history).to_parquet(folder / "history.parquet", index=False)
         about = card(
             rule="pretrain", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,

@@ -40,12 +40,51 @@ def check(adata: AnnData, spec: DatasetSpec) -> None:
     if 0 in adata.shape:
         what = "cells" if adata.n_obs == 0 else "genes"
         raise DataError(f"data set {spec.name!r} has no {what}", "at least one cell and one gene")
-    _check_columns(adata, spec)
+    check_names(adata, spec)
     _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
-    _check_genes(adata, spec)
     _check_counts(adata, spec)
     if "protein" in adata.obsm:
         _check_protein(adata, spec)
+
+
+def check_names(adata: AnnData, spec: DatasetSpec) -> None:
+    """What of `check` needs neither counts nor cell names: the columns are there, genes unique."""
+    _check_columns(adata, spec)
+    _check_genes(adata, spec)
+
+
+def first_wrong(matrix: Any) -> int | None:
+    """Where in `matrix.data` the first value stands that is no count; None: all are counts."""
+    for start in range(0, matrix.nnz, _BLOCK):
+        values = matrix.data[start : start + _BLOCK]
+        wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
+        if wrong.any():
+            return start + int(np.argmax(wrong))
+    return None
+
+
+def require_counts(adata: AnnData, spec: DatasetSpec, matrix: Any, first: int = 0) -> None:
+    """Refuse a matrix of other values than counts.
+
+    Args:
+        adata: names the cells, the genes and the layers.
+        matrix: CSR, rows of `adata` from row `first` on.
+
+    Raises:
+        DataError: names the first bad value, its place, and where counts may be.
+    """
+    at = first_wrong(matrix)
+    if at is None:
+        return
+    value = float(matrix.data[at])
+    row = first + int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+    place = f"cell {adata.obs_names[row]} (row {row}), gene {adata.var_names[matrix.indices[at]]}"
+    raise DataError(
+        f"the matrix of data set {spec.name!r} holds {_kind(value)} "
+        f"(first: {value:.6g} at {place})",
+        "counts",
+        _where_counts_may_be(adata, spec),
+    )
 
 
 def labels(adata: AnnData, column: str) -> np.ndarray[Any, np.dtype[np.object_]]:
@@ -140,30 +179,13 @@ def _check_counts(adata: AnnData, spec: DatasetSpec) -> None:
     chosen = adata.layers.get(spec.layer, adata.X)
     matrix = chosen if sparse.issparse(chosen) else sparse.csr_matrix(chosen)
     matrix = matrix.tocsr()
-    for start in range(0, matrix.nnz, _BLOCK):
-        values = matrix.data[start : start + _BLOCK]
-        wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
-        if wrong.any():
-            _refuse(adata, spec, matrix, start + int(np.argmax(wrong)))
+    require_counts(adata, spec, matrix)
     if not matrix.data.any():
         raise DataError(
             f"the matrix of data set {spec.name!r} holds nothing but zeros",
             "counts",
             _where_counts_may_be(adata, spec),
         )
-
-
-def _refuse(adata: AnnData, spec: DatasetSpec, matrix: Any, at: int) -> None:
-    """Name the first bad value and its place."""
-    value = float(matrix.data[at])
-    row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
-    place = f"cell {adata.obs_names[row]} (row {row}), gene {adata.var_names[matrix.indices[at]]}"
-    raise DataError(
-        f"the matrix of data set {spec.name!r} holds {_kind(value)} "
-        f"(first: {value:.6g} at {place})",
-        "counts",
-        _where_counts_may_be(adata, spec),
-    )
 
 
 def _where_counts_may_be(adata: AnnData, spec: DatasetSpec) -> str:

@@ -184,6 +184,11 @@ class Corpus:
             spec.name, cells, gene_ids, symbols, stored.measured_G, train_N, validation_N, report
         )
 
+    @property
+    def genes(self) -> dict[str, str]:
+        """Symbol by gene id, in column order."""
+        return dict(zip(self.gene_ids, self.symbols, strict=True))
+
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """`mean_G` of log1p expression, `detection_G` in [0, 1]; float32, of training cells."""
         sum_G = np.zeros(len(self.gene_ids))

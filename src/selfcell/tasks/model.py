@@ -1,32 +1,38 @@
 """A pre-trained model on disk: a folder that describes itself, without pickle.
 
 `weights.safetensors` holds the method's tensors (the encoder's under `encoder.`, a decoder's under
-`decoder.`, and which genes that one learned); `model.json` the format version, the settings that
-made it, the vocabulary in column order, and whether it learned. Shape suffixes: B cells,
-G genes, D latent dimensions.
+`decoder.`, and which genes that one learned) and the hash of the vocabulary they belong to;
+`model.json` the format version, the settings that made it, the vocabulary in column order, the
+preprocessing of its input, the licence, and whether it learned. Shape suffixes: B cells, G genes,
+D latent dimensions.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
+from selfcell import __version__
+from selfcell.data.cells import SCALE
 from selfcell.errors import StoreError
 from selfcell.job import write_json
 from selfcell.methods.base import LOG_RATE, Health, Method
 from selfcell.nets.mlp import MLP
+from selfcell.provenance import short_hash
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, PretrainSpec
 
-FORMAT = 1
+FORMAT = 2  # 2: symbols, preprocessing, licence, hash of the vocabulary beside the weights
+PREPROCESSING = {"input": "counts", "scale": SCALE, "of": "all genes of the file", "then": "log1p"}
+LICENCE = "MIT for the weights; the cells they were trained on keep the licences of their sources"
 DECODED = "decoded_G"
 CHUNK = 1024  # rows a forward pass takes: fixed, so that an embedding does not depend on memory
 
@@ -75,6 +81,11 @@ class Trained:
     status: str
     about: dict[str, Any]
 
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols of its genes."""
+        return list(self.about["symbols"])
+
     def put_into(self, network: Network) -> MLP:
         """The encoder's weights in a network of that activation and dropout; the widths stay."""
         self.encoder.activation, self.encoder.dropout = network.activation, network.dropout
@@ -92,30 +103,53 @@ def new_encoder(n_genes: int, network: Network, seed: int) -> MLP:
     )
 
 
+def describe(
+    spec: PretrainSpec, genes: Mapping[str, str], health: Health | None, notes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What model.json says; arguments as of `save`."""
+    return {
+        "format": FORMAT,
+        "selfcell": __version__,
+        "spec": spec.model_dump(mode="json"),
+        "gene_ids": list(genes),
+        "symbols": list(genes.values()),
+        "vocabulary": short_hash(list(genes)),
+        "preprocessing": PREPROCESSING,
+        "licence": LICENCE,
+        "status": health.status if health else "diverged",
+        "health": vars(health) if health else None,
+        **notes,
+    }
+
+
 def save(
     folder: Path,
     method: Method,
     spec: PretrainSpec,
-    gene_ids: Sequence[str],
+    genes: Mapping[str, str],
     health: Health | None,
-    notes: dict[str, Any],
+    notes: Mapping[str, Any],
 ) -> None:
-    """Write the model into `folder` (made if absent). `health` is None for a diverged run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
+    """Write the model into `folder` (made if absent).
+
+    Args:
+        genes: symbol by gene id, in column order.
+        health: None for a diverged run.
+        notes: further keys of model.json, or other values for those it has.
+    """
+    weights = dict(method.state_dict())
     decoded_G = method.decoded()
     if decoded_G is not None:
-        weights[DECODED] = decoded_G.detach().clone()
-    save_file(weights, folder / "weights.safetensors", {"format": "pt"})
-    status = health.status if health else "diverged"
-    about = {
-        "format": FORMAT,
-        "spec": spec.model_dump(mode="json"),
-        "gene_ids": list(gene_ids),
-        "status": status,
-        "health": vars(health) if health else None,
-        **notes,
-    }
+        weights[DECODED] = decoded_G
+    write(folder, weights, describe(spec, genes, health, notes))
+
+
+def write(folder: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Write weights and description, as `load` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    own = {name: value.detach().clone() for name, value in weights.items()}
+    metadata = {"format": "pt", "vocabulary": about["vocabulary"]}
+    save_file(own, folder / "weights.safetensors", metadata)
     write_json(about, folder / "model.json")
 
 
@@ -123,16 +157,17 @@ def load(folder: Path) -> Trained:
     """Read a model.
 
     Raises:
-        StoreError: files are missing or damaged, of a newer format, or do not fit together.
+        StoreError: files are missing or damaged, of another format, or do not fit together.
     """
     try:
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "weights.safetensors")
-    except (FileNotFoundError, json.JSONDecodeError, SafetensorError) as error:
+        with safe_open(folder / "weights.safetensors", framework="pt") as file:
+            belongs = (file.metadata() or {}).get("vocabulary")
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (FileNotFoundError, NotADirectoryError, ValueError, SafetensorError) as error:
         got = f"{folder}: no readable model ({error})"
         raise StoreError(got, "a folder that pretrain wrote") from error
-    if about.get("format") != FORMAT:
-        raise StoreError(f"{folder}: model format {about.get('format')!r}", f"format {FORMAT}")
+    _check(folder, about, belongs)
     network = Network(**about["spec"]["network"])
     encoder = new_encoder(len(about["gene_ids"]), network, 0)
     try:
@@ -141,6 +176,25 @@ def load(folder: Path) -> Trained:
     except RuntimeError as error:
         raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
     return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about)
+
+
+def _check(folder: Path, about: Any, belongs: str | None) -> None:
+    """Format, vocabulary and preprocessing are what this version computes with."""
+    found = about.get("format") if isinstance(about, dict) else None
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        remedy = "update selfcell" if newer else "pre-train it again with this version"
+        raise StoreError(f"{folder}: model format {found!r}", f"format {FORMAT}", remedy)
+    if not short_hash(about["gene_ids"]) == about["vocabulary"] == belongs:
+        raise StoreError(
+            f"{folder}: the weights belong to another vocabulary than that of model.json",
+            "both files of one model",
+            "copy the folder whole from where it came",
+        )
+    if about["preprocessing"] != PREPROCESSING:
+        raise StoreError(
+            f"{folder}: input prepared as {about['preprocessing']}", f"{PREPROCESSING}"
+        )
 
 
 def _part(weights: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

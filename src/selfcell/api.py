@@ -1,0 +1,292 @@
+"""Models for one's own cells: load or pre-train one, embed cells, annotate them.
+
+`selfcell.load` and `selfcell.pretrain` give a `Model`. Cells come as AnnData with raw counts in X
+or in a layer, dense or sparse, in memory or on disk; they are prepared as in the study (counts
+scaled to 10,000 a cell over all genes of the file, then log1p). Nothing of the AnnData changes but
+what a method says it writes.
+
+Shape suffixes: N cells, G genes, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from selfcell.data import own
+from selfcell.data.contract import labels
+from selfcell.data.corpus import Corpus
+from selfcell.data.genes import GeneTable
+from selfcell.data.loader import normalise
+from selfcell.data.parse import nearest, parse
+from selfcell.data.qc import Limits, qc
+from selfcell.data.registry import DatasetSpec
+from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
+from selfcell.data.store import Store, write_store
+from selfcell.data.vocabulary import choose
+from selfcell.errors import ConfigError, DataError
+from selfcell.masks.gmt import read_gmt
+from selfcell.methods import parameters
+from selfcell.provenance import short_hash
+from selfcell.specs import PretrainSpec
+from selfcell.tasks import model as folder
+from selfcell.tasks.pretrain import Pretrained
+from selfcell.tasks.pretrain import pretrain as train
+from selfcell.tasks.readouts import FEWEST, READOUTS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger("selfcell")
+
+EMBEDDING, LABEL, CONFIDENCE = "X_selfcell", "selfcell_label", "selfcell_confidence"
+CELLS = CorpusSpec(name="cells", sources=(CorpusSource(dataset="cells"),))
+NO_LICENCE = "not stated; the cells it was trained on keep the licence of their source"
+
+
+class Model:
+    """A pre-trained encoder and what is known of it.
+
+    Attributes:
+        trained: weights, vocabulary, and the whole of model.json (`trained.about`).
+    """
+
+    def __init__(self, trained: folder.Trained) -> None:
+        self.trained = trained
+
+    def __repr__(self) -> str:
+        about, genes = self.trained.about, len(self.trained.gene_ids)
+        return f"Model({about['spec']['method']}, {genes} genes, {self.trained.status})"
+
+    def save(self, path: Path | str) -> None:
+        """Write the encoder and its description into a folder, as `load` reads it."""
+        state = self.trained.encoder.state_dict()
+        weights = {f"encoder.{name}": value for name, value in state.items()}
+        folder.write(Path(path), weights, self.trained.about)
+
+    def alignment(
+        self, adata: AnnData, layer: str | None = None, gene_ids: str = ""
+    ) -> dict[str, Any]:
+        """How many of the model's genes the cells have: genes, found, share in [0, 1], and the
+        first ten missing. Arguments as in `embed`."""
+        return self._align(own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))).report()
+
+    def embed(
+        self,
+        adata: AnnData,
+        layer: str | None = None,
+        gene_ids: str = "",
+        batch: int = own.BLOCK,
+        copy: bool = False,
+    ) -> AnnData | None:
+        """Write the embedding, (N, D) float32, to `adata.obsm["X_selfcell"]`.
+
+        Args:
+            adata: cells x genes; names of genes are symbols or Ensembl ids.
+            layer: where the raw counts are: None for X, "raw" for `.raw`, else a layer's name.
+            gene_ids: var column of Ensembl ids, where neither the var names nor a column
+                `gene_ids` holds them.
+            batch: cells read at once; no result depends on it (but for rounding, 1e-6).
+            copy: leave `adata` as it is and return a copy with the embedding.
+
+        Returns:
+            The copy, or None.
+
+        Raises:
+            DataError: no counts, a cell without any, a gene twice, no such layer or column, or
+                under half of the model's genes.
+        """
+        z_ND = self._embedding(adata, layer, own.spec_of("cells", gene_ids), batch)
+        target = _copied(adata) if copy else adata
+        target.obsm[EMBEDDING] = z_ND
+        return target if copy else None
+
+    def annotate(
+        self,
+        adata: AnnData,
+        reference: AnnData,
+        label: str = "cell_type",
+        readout: str = "probe",
+        *,
+        layer: str | None = None,
+        gene_ids: str = "",
+        reference_layer: str | None = None,
+        reference_gene_ids: str = "",
+        batch: int = own.BLOCK,
+        copy: bool = False,
+    ) -> AnnData | None:
+        """Name the types of cells from labelled ones, both embedded by this model.
+
+        Writes `adata.obs["selfcell_label"]`, and with a readout that has probabilities ("probe")
+        `adata.obs["selfcell_confidence"]`, that of the label, in [0, 1]. A type that the reference
+        lacks is never named, so a cell of such a type gets a wrong label.
+
+        Args:
+            reference: cells with labels; those whose label is empty are left out.
+            label: its obs column of labels.
+            readout: a key of `tasks.readouts.READOUTS`: probe, prototype, knn1, knn5.
+            reference_layer, reference_gene_ids: as `layer` and `gene_ids`, for the reference.
+
+        The other arguments, what is returned and raised: as `embed`; ConfigError for an unknown
+        readout.
+        """
+        if readout not in READOUTS:
+            raise ConfigError(f"unknown readout {readout!r}", nearest(readout, READOUTS))
+        spec = own.spec_of("reference", reference_gene_ids, label)
+        known_ND = self._embedding(reference, reference_layer, spec, batch)
+        z_MD = self._embedding(adata, layer, own.spec_of("cells", gene_ids), batch)
+        name_N = labels(reference, label)
+        rows = np.flatnonzero(name_N != "")
+        types, code_N = np.unique(name_N[rows].astype(str), return_inverse=True)
+        _warn_of_few(readout, types, code_N)
+        fitted = READOUTS[readout]()
+        fitted.fit(known_ND[rows], code_N, len(types))
+        code_M, proba_MK = fitted.predict(z_MD)
+        target = _copied(adata) if copy else adata
+        target.obs[LABEL] = pd.Categorical.from_codes(code_M, categories=list(types))
+        if proba_MK is not None:
+            target.obs[CONFIDENCE] = proba_MK.max(axis=1)
+        elif CONFIDENCE in target.obs:
+            del target.obs[CONFIDENCE]  # of another readout's labels
+        return target if copy else None
+
+    def _align(self, matrix: own.Matrix) -> own.Alignment:
+        return own.align(matrix, self.trained.gene_ids, self.trained.symbols)
+
+    def _embedding(
+        self, adata: AnnData, layer: str | None, spec: DatasetSpec, batch: int
+    ) -> np.ndarray:
+        """(N, D) float32."""
+        if batch < 1:
+            raise ConfigError(f"batch {batch}", "cells to read at once, at least 1")
+        matrix = own.Matrix.of(adata, layer, spec)
+        found = self._align(matrix)
+        found.require(matrix)
+        parts = []
+        title = f"embed {spec.name}"
+        with tqdm(total=adata.n_obs, desc=title, unit="cell", mininterval=1, delay=2) as bar:
+            for start, block in matrix.counts(batch):
+                total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
+                _require_molecules(matrix, start, total_N)
+                x_NG = normalise(found.apply(block), total_N)
+                parts.append(folder.embed(self.trained.encoder, x_NG).numpy())
+                bar.update(len(total_N))
+        return np.concatenate(parts)
+
+
+def load(path: Path | str) -> Model:
+    """Read a model folder, of a study or of `Model.save`.
+
+    Raises StoreError: no model, a damaged one, or one of another format.
+    """
+    model = Model(folder.load(Path(path)))
+    if model.trained.status != "ok":
+        log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
+    return model
+
+
+def pretrain(
+    adata: AnnData,
+    method: str = "random_mask",
+    *,
+    layer: str | None = None,
+    gene_ids: str = "",
+    params: Mapping[str, Any] | None = None,
+    gene_sets: Path | str | None = None,
+    gene_table: Path | str | None = None,
+    genes: int = 2000,
+    min_genes: int = 200,
+    hidden: tuple[int, ...] = (512, 512, 256, 256, 64),
+    steps: int = 400,
+    batch: int = 256,
+    lr: float = 1e-3,
+    seed: int = 0,
+    licence: str = NO_LICENCE,
+) -> Model:
+    """Pre-train on one's own cells, without labels, as the study does.
+
+    The cells are held in memory. A loss that diverges leaves a model of status "diverged".
+
+    Args:
+        method: a key of `selfcell.methods.METHODS`. params: its hyper-parameters.
+        layer, gene_ids: as in `Model.embed`.
+        gene_sets: GMT file of gene sets (symbols), for methods of gene programmes.
+        gene_table: table that the study's rule `reference` wrote: genes are named by it, and only
+            those that code for proteins are kept. None: the file's own names stand, all genes.
+        genes: most variable genes that the model sees.
+        min_genes: a cell in which fewer genes are seen is not trained on.
+        hidden: widths of the encoder's layers; the last is the embedding's.
+        steps, batch, lr: optimiser steps, cells a step, learning rate.
+        seed: of the initial weights and all draws.
+        licence: of the weights, for the card.
+
+    Raises:
+        ConfigError: an unknown method or parameter, or a value out of range.
+        DataError: no counts, too few cells that pass, gene sets that do not fit.
+    """
+    settings = {
+        "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
+        "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
+        "training": {"steps": steps, "batch": batch, "lr": lr},
+    }  # fmt: skip
+    spec = parse(PretrainSpec, settings, "pretrain")
+    parameters(method, spec.params, "params")
+    limits = parse(Limits, {"min_genes": min_genes}, "pretrain")
+    chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
+    programmes = read_gmt(gene_sets) if gene_sets else {}
+    matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
+    table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
+    done = qc(matrix.in_memory(), matrix.spec, table, limits, {})
+    log.info("%d of %d cells pass quality control", len(done.cells), len(done.table))
+    vocabulary, _ = choose({"cells": done.cells}, [CELLS], {}, chosen)
+    with TemporaryDirectory() as temporary:
+        write_store(done.cells, vocabulary, Path(temporary, "cells"))
+        store = Store.open(Path(temporary, "cells"), verify=False)
+        corpus = Corpus.build(CELLS, {"cells": store}, {})
+        result = train(spec, corpus, programmes)
+        inputs = {"cells": str(store.manifest["sha256"])}
+    return _model(spec, corpus, result, inputs, licence)
+
+
+def _model(
+    spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
+) -> Model:
+    notes = {
+        "corpus": dict(corpus.report), "inputs": inputs, "failure": result.failure,
+        "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
+    }  # fmt: skip
+    about = folder.describe(spec, corpus.genes, result.health, notes)
+    ids, symbols = about["gene_ids"], about["symbols"]
+    trained = folder.Trained(result.method.encoder, ids, symbols, about["status"], about)
+    return Model(trained)
+
+
+def _copied(adata: AnnData) -> AnnData:
+    return adata.to_memory() if adata.isbacked else adata.copy()
+
+
+def _require_molecules(matrix: own.Matrix, start: int, total_N: np.ndarray) -> None:
+    empty = np.flatnonzero(total_N == 0)
+    if empty.size:
+        raise DataError(
+            f"cell {matrix.names.obs_names[start + empty[0]]} (row {start + empty[0]}) of data "
+            f"set {matrix.spec.name!r} holds no counts",
+            "cells with at least one molecule",
+            "drop empty cells: scanpy.pp.filter_cells(adata, min_counts=1)",
+        )
+
+
+def _warn_of_few(readout: str, types: np.ndarray, code_N: np.ndarray) -> None:
+    few = types[np.bincount(code_N, minlength=len(types)) < FEWEST.get(readout, 1)]
+    if len(few):
+        log.warning(
+            "%s: %d types have under %d labelled cells (first: %s); readout probe does with fewer",
+            readout, len(few), FEWEST[readout], few[0],
+        )  # fmt: skip

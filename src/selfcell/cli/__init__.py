@@ -1,0 +1,44 @@
+"""The command `selfcell`: what one does with one file of cells.
+
+Each command is a module with `parser()` and `main(args)`. Exit codes: 0 done, 1 `doctor` found
+something to mend (or a fault of ours, which shows its traceback), 2 an error of the user's, in one
+line (`--debug` shows its traceback).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from selfcell import __version__, job
+from selfcell.data.parse import nearest
+
+COMMANDS = {
+    "doctor": "say what is wrong with a file of cells, and how to mend it",
+    "embed": "embed cells with a pre-trained model",
+    "annotate": "name cell types, learned from a labelled file",
+    "pretrain": "pre-train a model on a file of cells, without labels",
+    "card": "describe a model folder in Markdown",
+}
+ENDING = """
+Exit codes: 0 done; 1 doctor found something to mend; 2 an error of yours, in one line.
+Each command explains itself: selfcell embed --help"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command line (that of the process if None); exits as the module says."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        listed = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+        print(f"usage: selfcell COMMAND ...\n\n{listed}\n{ENDING}")
+        sys.exit(0 if words else 2)
+    if words[0] == "--version":
+        print(f"selfcell {__version__}")
+        sys.exit(0)
+    if words[0] not in COMMANDS:
+        said = f"error: unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}"
+        print(said, file=sys.stderr)
+        sys.exit(2)
+    command = import_module(f"selfcell.cli.{words[0]}")
+    job.run(command.main, command.parser(), words[1:])

@@ -1,0 +1,63 @@
+"""Name cell types, learned from a labelled file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfcell.cli import common
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of `selfcell annotate`."""
+    made = common.make_parser(
+        "annotate",
+        "Name the types of cells: both files are embedded by the model, a readout learns the "
+        "labels of the reference. Writes selfcell_label and, where the readout has "
+        "probabilities, selfcell_confidence. Types that the reference lacks are never named.",
+        "selfcell annotate cells.h5ad model --reference reference.h5ad --label cell_type "
+        "--out cells.selfcell.h5ad",
+    )
+    common.add_file(made)
+    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    made.add_argument(
+        "--reference", type=Path, required=True, metavar="FILE",
+        help="cells with labels, any format; required, no default, e.g. --reference ref.h5ad",
+    )  # fmt: skip
+    made.add_argument(
+        "--label", default="cell_type", metavar="COLUMN",
+        help="obs column of the reference that holds the labels (default %(default)s), "
+        "e.g. --label celltype",
+    )  # fmt: skip
+    made.add_argument(
+        "--readout", default="probe", metavar="NAME",
+        help="probe (logistic regression, gives a confidence), prototype, knn1 or knn5 "
+        "(default %(default)s), e.g. --readout knn5",
+    )  # fmt: skip
+    common.add_matrix(made, "reference-", "the reference")
+    common.add_out(made, "the labels")
+    common.add_batch(made)
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read, embed both, learn, name, write, report."""
+    common.require_writable(args.out)
+    from selfcell import api
+    from selfcell.data.own import opened
+
+    model = api.load(args.model)
+    with opened(args.file) as cells, opened(args.reference) as reference:
+        model.annotate(
+            cells, reference, args.label, args.readout, layer=args.layer, gene_ids=args.gene_ids,
+            reference_layer=args.reference_layer, reference_gene_ids=args.reference_gene_ids,
+            batch=args.batch,
+        )  # fmt: skip
+        written = [name for name in (api.LABEL, api.CONFIDENCE) if name in cells.obs]
+        common.write(args.file, cells, [], written, args.out)
+        obs = cells.obs[written]
+    counts = obs[api.LABEL].value_counts()
+    report: dict[str, object] = {"cells": len(obs), "out": str(args.out)}
+    if api.CONFIDENCE in obs:
+        report["median_confidence"] = round(float(obs[api.CONFIDENCE].median()), 3)
+    common.show(report | {f"labelled {name}": int(n) for name, n in counts.items()}, args.json)

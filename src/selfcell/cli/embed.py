@@ -1,0 +1,39 @@
+"""Embed cells with a pre-trained model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfcell.cli import common
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of `selfcell embed`."""
+    made = common.make_parser(
+        "embed",
+        "Embed cells with a pre-trained model: raw counts in, X_selfcell out. The file is read by "
+        "blocks and left as it is.",
+        "selfcell embed cells.h5ad model --out cells.selfcell.h5ad",
+    )
+    common.add_file(made)
+    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_out(made, "the embedding")
+    common.add_batch(made)
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read, embed, write, report."""
+    common.require_writable(args.out)
+    from selfcell import api
+    from selfcell.data.own import opened
+
+    model = api.load(args.model)
+    with opened(args.file) as cells:
+        model.embed(cells, args.layer, args.gene_ids, args.batch)
+        common.write(args.file, cells, [api.EMBEDDING], [], args.out)
+        found = model.alignment(cells, args.layer, args.gene_ids)
+        shape = cells.obsm[api.EMBEDDING].shape
+    report = {"cells": shape[0], "dimensions": shape[1], "out": str(args.out)}
+    common.show(report | {f"genes_{key}": value for key, value in found.items()}, args.json)

@@ -1,0 +1,252 @@
+"""A user's AnnData: one matrix of it, read by blocks of rows, and its genes in a model's order.
+
+The matrix may be dense or sparse, in memory or on disk; no more than a block is ever copied.
+Shape suffixes: N cells, G genes of the model, F genes of the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from selfcell.data import contract, genes
+from selfcell.data.parse import nearest
+from selfcell.data.readers import format_of, read
+from selfcell.data.registry import Artefact, DatasetSpec, Source
+from selfcell.errors import DataError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger("selfcell")
+
+MIN_FOUND = 0.5
+"""Share of a model's genes that a file must hold: with half of its input missing a network sees
+cells unlike any it was trained on."""
+BLOCK = 1024
+SYMBOLS = ("symbol", "gene_symbol", "gene_symbols", "feature_name", "gene_name", "gene_names")
+"""Var columns in which files whose var names are Ensembl ids keep the symbols."""
+
+
+def spec_of(name: str, gene_ids: str = "", label: str = "") -> DatasetSpec:
+    """What the contract must know of a file; `name` stands in its messages."""
+    source = Source(artefact=Artefact(name=name, kind="local", path=name))
+    return DatasetSpec(name=name, source=source, gene_ids=gene_ids, label=label)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One matrix of a file.
+
+    Attributes:
+        values: (N, F), anything that is sliced by rows: array, sparse matrix, or either on disk.
+        names: AnnData without values: names of cells and genes, and in `uns["layers"]` of layers.
+        spec: where Ensembl ids and labels are.
+    """
+
+    values: Any
+    names: AnnData
+    spec: DatasetSpec
+
+    @classmethod
+    def of(cls, adata: AnnData, layer: str | None, spec: DatasetSpec) -> Matrix:
+        """X, the layer of that name, or `raw`.
+
+        Raises DataError: there is no such layer, no cell, no gene, or a gene stands twice.
+        """
+        import anndata
+
+        layers = layers_of(adata)
+        if layer and layer not in layers:
+            raise DataError(
+                f"data set {spec.name!r} has no layer {layer!r}", nearest(layer, layers)
+            )
+        raw = layer == "raw" and "raw" not in adata.layers
+        values = adata.raw.X if raw else adata.layers[layer] if layer else adata.X
+        if values is None or 0 in values.shape:
+            got = f"data set {spec.name!r} has no cells, no genes or no matrix in X"
+            raise DataError(got, "cells x genes", f"name a layer; {nearest('counts', layers)}")
+        names = anndata.AnnData(obs=adata.obs, var=adata.raw.var if raw else adata.var)
+        names.uns["layers"] = [name for name in layers if name != layer]
+        contract.check_names(names, spec)
+        if getattr(values, "format", "") == "csc":
+            # columns do not come by rows: one conversion instead of one a block
+            values = (values if sparse.issparse(values) else values.to_memory()).tocsr()
+        return cls(values, names, spec)
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[tuple[int, sparse.csr_matrix]]:
+        """First row and values of each block of rows, as CSR without explicit zeros."""
+        for start in range(0, self.values.shape[0], rows):
+            block = sparse.csr_matrix(self.values[start : start + rows])
+            block.sum_duplicates()
+            block.eliminate_zeros()
+            yield start, block
+
+    def counts(self, rows: int = BLOCK) -> Iterator[tuple[int, sparse.csr_matrix]]:
+        """`blocks`, checked. Raises DataError at the first value that is no count."""
+        for start, block in self.blocks(rows):
+            contract.require_counts(self.names, self.spec, block, start)
+            yield start, block.astype(np.float32)
+
+    def in_memory(self) -> AnnData:
+        """The whole of it, as the readers of the study give a file."""
+        import anndata
+
+        X = sparse.vstack([block for _, block in self.blocks()], format="csr")
+        adata = anndata.AnnData(X, obs=self.names.obs, var=self.names.var)
+        adata.uns["layers"] = self.names.uns["layers"]
+        return adata
+
+    def gene_names(self) -> tuple[list[str], list[str] | None]:
+        """Names, symbols where the file has them, and Ensembl ids where it has those."""
+        names, ids = contract.gene_names(self.names, self.spec)
+        if ids is None and sum(map(is_ensembl, names)) * 2 > len(names):
+            for column in SYMBOLS:
+                if column in self.names.var:
+                    return [str(name) for name in self.names.var[column]], names
+        return names, ids
+
+
+def is_ensembl(name: str) -> bool:
+    """Whether a name is an Ensembl gene id, of any species and version."""
+    return contract.ENSEMBL.match(name) is not None
+
+
+def layers_of(adata: AnnData) -> list[str]:
+    """Names that `layer` may take: the layers and, where there is one, `raw`."""
+    return [*map(str, adata.layers), *(["raw"] if adata.raw is not None else [])]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The genes of a file in the order of a model.
+
+    Attributes:
+        there_F: column of the model that each gene of the file goes to, -1 for none.
+        n_genes: genes of the model.
+        missing: symbols of the model's genes that the file lacks; they read as 0.
+    """
+
+    there_F: np.ndarray
+    n_genes: int
+    missing: Sequence[str]
+
+    @property
+    def share(self) -> float:
+        """Share of the model's genes that were found, in [0, 1]."""
+        return 1.0 - len(self.missing) / self.n_genes
+
+    def report(self) -> dict[str, Any]:
+        """genes, found, share, and the first ten missing."""
+        found = self.n_genes - len(self.missing)
+        shown = list(self.missing[:10])
+        share = round(self.share, 4)
+        return {"genes": self.n_genes, "found": found, "share": share, "missing": shown}
+
+    def require(self, matrix: Matrix) -> None:
+        """Say how many genes were found. Raises DataError under `MIN_FOUND` of them."""
+        found = self.n_genes - len(self.missing)
+        said = f"{found} of the model's {self.n_genes} genes ({self.share:.0%}) found"
+        if self.share < MIN_FOUND:
+            mine = ", ".join(map(str, matrix.names.var_names[:3]))
+            raise DataError(
+                f"data set {matrix.spec.name!r}: {said} (its genes: {mine}; missing: "
+                f"{', '.join(self.missing[:3])})",
+                f"at least {MIN_FOUND:.0%}",
+                "check the species, and name the var column of the gene ids (`gene_ids`); or "
+                "pre-train a model on these cells",
+            )
+        (log.info if self.share > 0.9 else log.warning)("%s: %s", matrix.spec.name, said)
+
+    def apply(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
+        """(N, F) counts to (N, G), genes that the file lacks empty."""
+        own = np.flatnonzero(self.there_F >= 0)
+        shape = (block.shape[1], self.n_genes)
+        move = sparse.csr_matrix(
+            (np.ones(len(own), np.float32), (own, self.there_F[own])), shape=shape
+        )
+        return block @ move
+
+
+def align(matrix: Matrix, gene_ids: Sequence[str], symbols: Sequence[str]) -> Alignment:
+    """Find a model's genes in a file, by the rules of `data.genes` over the model's own genes."""
+    names, ids = matrix.gene_names()
+    found = genes.resolve(names, ids, table_of(gene_ids, symbols))
+    column = {gene: i for i, gene in enumerate(gene_ids)}
+    kept = found["kept"].to_numpy()
+    there_F = np.full(len(found), -1, dtype=np.int64)
+    there_F[kept] = [column[gene] for gene in found.loc[kept, "ensembl"]]
+    lacks = np.ones(len(gene_ids), dtype=bool)
+    lacks[there_F[kept]] = False
+    return Alignment(there_F, len(gene_ids), [symbols[i] for i in np.flatnonzero(lacks).tolist()])
+
+
+def table_of(gene_ids: Sequence[str], symbols: Sequence[str]) -> genes.GeneTable:
+    """A gene table of these genes alone; each counts as coding for a protein, since nothing says
+    otherwise."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"ensembl": gene_ids, "symbol": symbols})
+    frame = frame.drop_duplicates("ensembl").assign(biotype="protein_coding", earlier="")
+    return genes.GeneTable.from_frame(frame)
+
+
+def own_table(matrix: Matrix) -> genes.GeneTable:
+    """The file's genes as a table: Ensembl ids (without version) where it has them, else names."""
+    names, ids = matrix.gene_names()
+    found = [contract.ENSEMBL.match(text) for text in ids or names]
+    pairs = zip(found, names, strict=True)
+    return table_of([match.group(1) if match else name for match, name in pairs], names)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[AnnData]:
+    """A file as AnnData; of an h5ad, X, `raw` and the layers stay on disk.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    import h5py
+
+    if not path.exists():
+        raise DataError(f"{path} does not exist", "a file of cells", "correct the path")
+    spec = spec_of("file")
+    if format_of(path, spec) != "h5ad":
+        yield read(path, spec)
+        return
+    try:
+        file = h5py.File(path, "r")
+        adata = _lazy(file)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} cannot be read as h5ad ({type(error).__name__}: {error})",
+            "an intact h5ad file",
+            "copy it anew, or read it and write it again with a current anndata",
+        ) from error
+    with file:
+        yield adata
+
+
+def _lazy(file: Any) -> AnnData:
+    import anndata
+
+    read_elem = anndata.io.read_elem
+    fields: dict[str, Any] = {key: read_elem(file[key]) for key in ("obs", "var")}
+    fields["layers"] = {key: _on_disk(node) for key, node in file.get("layers", {}).items()}
+    if "raw" in file:
+        fields["raw"] = {"X": _on_disk(file["raw/X"]), "var": read_elem(file["raw/var"])}
+    return anndata.AnnData(_on_disk(file["X"]) if "X" in file else None, **fields)
+
+
+def _on_disk(node: Any) -> Any:
+    import anndata
+    import h5py
+
+    return node if isinstance(node, h5py.Dataset) else anndata.io.sparse_dataset(node)

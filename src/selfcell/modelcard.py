@@ -1,0 +1,90 @@
+"""A model's card in Markdown, written from its model.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from selfcell.catalogue import markdown as table
+
+GATE = {
+    "ok": "it learned: the learning gate is passed",
+    "not_learned": "**it did not pass the learning gate**: its embedding may be no better than one "
+    "of random weights",
+    "collapsed": "**it collapsed**: all cells embed to one point; do not use it",
+    "diverged": "**its loss diverged**; do not use it",
+}
+
+
+def markdown(about: Mapping[str, Any], name: str) -> str:
+    """The card.
+
+    Args:
+        about: model.json. name: of the folder, as shown.
+    """
+    spec, training = about["spec"], about["spec"]["training"]
+    settings = {
+        "Method": f"`{spec['method']}` (task `{spec['task']}`, protocol {spec['protocol']})",
+        "Parameters": _pairs(spec["params"]) or "defaults",
+        "Encoder": f"{len(about['gene_ids'])} genes, {_widths(spec['network'])}",
+        "Training": f"{training['steps']} steps of {training['batch']} cells, learning rate "
+        f"{training['lr']:g}, seed {spec['seed']}",
+        "Preprocessing": _pairs(about["preprocessing"]),
+        "Vocabulary": f"`{about['vocabulary']}`: {', '.join(about['symbols'][:8])}, ...",
+        "Run": f"`{about.get('run_hash', 'unknown')}`, selfcell {about['selfcell']}, model format "
+        f"{about['format']}",
+        "Licence": about["licence"],
+    }
+    parts = [
+        f"# {name}",
+        f"An encoder of single cells, pre-trained without labels by `{spec['method']}`.",
+        "## Trained on",
+        _trained_on(about),
+        "## Did it learn",
+        _health(about),
+        "## What it is",
+        table(["", ""], settings.items()),
+        "## How to load it",
+        _loading(name),
+    ]
+    return "\n\n".join(parts)
+
+
+def _trained_on(about: Mapping[str, Any]) -> str:
+    corpus, spec = about.get("corpus", {}), about["spec"]["corpus"]
+    sources = ", ".join(f"`{source['dataset']}`" for source in spec["sources"])
+    lines = [f"Corpus `{spec['name']}`, cells of {sources}."]
+    if corpus:
+        lines.append(
+            f"{corpus['n_cells']} cells (hash `{corpus['cells']}`): {corpus['n_train']} trained "
+            f"on, {corpus['n_validation']} held back to watch, {corpus['excluded']} test cells "
+            "left out beforehand."
+        )
+    inputs = about.get("inputs", {})
+    lines += [f"- {name}: `{value}`" for name, value in sorted(inputs.items())]
+    return "\n".join(lines)
+
+
+def _health(about: Mapping[str, Any]) -> str:
+    health, said = about["health"], f"Status `{about['status']}`: {GATE[about['status']]}."
+    if not health:
+        return said
+    return (
+        f"{said} On validation cells: {health['kind']} {health['value']:.3f} (learned above "
+        f"{health['threshold']:.3f}), effective rank {health['effective_rank']:.1f}, spread "
+        f"{health['spread']:.3g}."
+    )
+
+
+def _loading(name: str) -> str:
+    code = f'import selfcell\n\nmodel = selfcell.load("{name}")\nmodel.embed(adata)'
+    return f'```python\n{code}  # raw counts in X; writes adata.obsm["X_selfcell"]\n```'
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _widths(network: Mapping[str, Any]) -> str:
+    widths = "-".join(map(str, network["hidden"]))
+    return f"{widths}, {network['activation']}, dropout {network['dropout']}"
