@@ -223,8 +223,7 @@ def pretrain(
         genes: most variable genes that the model sees.
         min_genes: a cell in which fewer genes are seen is not trained on.
         hidden: widths of the encoder's layers; the last is the embedding's.
-        steps, batch, lr: optimiser steps, cells a step, learning rate.
-        seed: of the initial weights and all draws.
+        steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
         licence: of the weights, for the card.
 
     Raises:
@@ -237,7 +236,7 @@ def pretrain(
         "training": {"steps": steps, "batch": batch, "lr": lr},
     }  # fmt: skip
     spec = parse(PretrainSpec, settings, "pretrain")
-    parameters(method, spec.params, "params")
+    parameters(method, spec.params, "pretrain")
     limits = parse(Limits, {"min_genes": min_genes}, "pretrain")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
     programmes = read_gmt(gene_sets) if gene_sets else {}

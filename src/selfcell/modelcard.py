@@ -43,7 +43,7 @@ def markdown(about: Mapping[str, Any], name: str) -> str:
         "## Did it learn",
         _health(about),
         "## What it is",
-        table(["", ""], settings.items()),
+        table(["Setting", "Value"], settings.items()),
         "## How to load it",
         _loading(name),
     ]

@@ -84,8 +84,13 @@ def show(report: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(report, indent=1))
         return
     for key, value in report.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        print(f"{key.replace('_', ' ')}: {text}")
+        print(f"{key.replace('_', ' ')}: {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {_shown(part)}" for key, part in value.items())
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def write(source: Path, adata: AnnData, obsm: list[str], obs: list[str], out: Path) -> None:
@@ -110,7 +115,7 @@ def write(source: Path, adata: AnnData, obsm: list[str], obs: list[str], out: Pa
                 for name in obsm:
                     anndata.io.write_elem(file.require_group("obsm"), name, adata.obsm[name])
                 for name in obs:
-                    anndata.io.write_elem(file["obs"], name, adata.obs[name].array)
+                    anndata.io.write_elem(file["obs"], name, adata.obs[name].values)
                 columns = dict.fromkeys([*file["obs"].attrs["column-order"], *obs])
                 file["obs"].attrs["column-order"] = np.array(list(columns), dtype=object)
 

@@ -36,4 +36,4 @@ def main(args: argparse.Namespace) -> None:
         found = model.alignment(cells, args.layer, args.gene_ids)
         shape = cells.obsm[api.EMBEDDING].shape
     report = {"cells": shape[0], "dimensions": shape[1], "out": str(args.out)}
-    common.show(report | {f"genes_{key}": value for key, value in found.items()}, args.json)
+    common.show({**report, "genes_of_the_model": found.pop("genes"), **found}, args.json)

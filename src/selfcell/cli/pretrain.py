@@ -77,6 +77,8 @@ def main(args: argparse.Namespace) -> None:
     from selfcell import api, job
     from selfcell.data.own import opened
 
+    if args.out.exists():
+        raise ConfigError(f"--out {args.out} is there already", "a folder to make")
     try:
         params = json.loads(args.params)
     except json.JSONDecodeError as error:

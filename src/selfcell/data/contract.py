@@ -80,8 +80,7 @@ def require_counts(adata: AnnData, spec: DatasetSpec, matrix: Any, first: int = 
     row = first + int(np.searchsorted(matrix.indptr, at, side="right")) - 1
     place = f"cell {adata.obs_names[row]} (row {row}), gene {adata.var_names[matrix.indices[at]]}"
     raise DataError(
-        f"the matrix of data set {spec.name!r} holds {_kind(value)} "
-        f"(first: {value:.6g} at {place})",
+        f"the matrix of data set {spec.name!r} holds {kind(value)} (first: {value:.6g} at {place})",
         "counts",
         _where_counts_may_be(adata, spec),
     )
@@ -197,7 +196,8 @@ def _where_counts_may_be(adata: AnnData, spec: DatasetSpec) -> str:
     return f"set `layer: {best}` (there are: {', '.join(others)}), or give the raw counts"
 
 
-def _kind(value: float) -> str:
+def kind(value: float) -> str:
+    """What is wrong with a value that is no count."""
     if np.isnan(value):
         return "NaN"
     if np.isinf(value):

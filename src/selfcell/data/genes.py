@@ -194,7 +194,7 @@ def require_human(mapping: pd.DataFrame, summary: dict[str, Any], dataset: str) 
     if genes >= MIN_GENES_KNOWN and counts >= MIN_COUNTS_KNOWN:
         return
     lost = [str(name) for name in mapping.loc[mapping["ensembl"] == "", "name"]]
-    mouse = [name for name in lost if _looks_mouse(name)]
+    mouse = [name for name in lost if looks_mouse(name)]
     hint = "check `gene_ids:` and the species: human symbols or Ensembl ids are known"
     if 2 * len(mouse) > len(lost):
         hint = f"these look like mouse genes ({', '.join(mouse[:3])}): map them to human first"
@@ -206,7 +206,8 @@ def require_human(mapping: pd.DataFrame, summary: dict[str, Any], dataset: str) 
     )
 
 
-def _looks_mouse(name: str) -> bool:
+def looks_mouse(name: str) -> bool:
+    """Whether a name is written as mouse genes are: `Gapdh`, `0610007P14Rik`, or an Ensembl id."""
     if name.startswith("ENSMUSG"):
         return True
     return bool(re.match(r"^[A-Z][a-z0-9]*[a-z][a-z0-9]*(-[A-Za-z0-9]+)?$|^\d+[A-Z]\d+Rik$", name))

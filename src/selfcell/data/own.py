@@ -18,7 +18,7 @@ from scipy import sparse
 
 from selfcell.data import contract, genes
 from selfcell.data.parse import nearest
-from selfcell.data.readers import format_of, read
+from selfcell.data.readers import format_of, read, read_or_refuse
 from selfcell.data.registry import Artefact, DatasetSpec, Source
 from selfcell.errors import DataError
 
@@ -59,7 +59,7 @@ class Matrix:
     def of(cls, adata: AnnData, layer: str | None, spec: DatasetSpec) -> Matrix:
         """X, the layer of that name, or `raw`.
 
-        Raises DataError: there is no such layer, no cell, no gene, or a gene stands twice.
+        Raises DataError: there is no such layer, no cell or no gene.
         """
         import anndata
 
@@ -75,7 +75,6 @@ class Matrix:
             raise DataError(got, "cells x genes", f"name a layer; {nearest('counts', layers)}")
         names = anndata.AnnData(obs=adata.obs, var=adata.raw.var if raw else adata.var)
         names.uns["layers"] = [name for name in layers if name != layer]
-        contract.check_names(names, spec)
         if getattr(values, "format", "") == "csc":
             # columns do not come by rows: one conversion instead of one a block
             values = (values if sparse.issparse(values) else values.to_memory()).tocsr()
@@ -105,7 +104,11 @@ class Matrix:
         return adata
 
     def gene_names(self) -> tuple[list[str], list[str] | None]:
-        """Names, symbols where the file has them, and Ensembl ids where it has those."""
+        """Names, symbols where the file has them, and Ensembl ids where it has those.
+
+        Raises DataError: a gene stands twice, or a column that the spec names is not there.
+        """
+        contract.check_names(self.names, self.spec)
         names, ids = contract.gene_names(self.names, self.spec)
         if ids is None and sum(map(is_ensembl, names)) * 2 > len(names):
             for column in SYMBOLS:
@@ -218,8 +221,8 @@ def opened(path: Path) -> Iterator[AnnData]:
     if not path.exists():
         raise DataError(f"{path} does not exist", "a file of cells", "correct the path")
     spec = spec_of("file")
-    if format_of(path, spec) != "h5ad":
-        yield read(path, spec)
+    if (kind := format_of(path, spec)) != "h5ad":
+        yield read_or_refuse(_zarr, path, spec) if kind == "zarr" else read(path, spec)
         return
     try:
         file = h5py.File(path, "r")
@@ -243,6 +246,12 @@ def _lazy(file: Any) -> AnnData:
     if "raw" in file:
         fields["raw"] = {"X": _on_disk(file["raw/X"]), "var": read_elem(file["raw/var"])}
     return anndata.AnnData(_on_disk(file["X"]) if "X" in file else None, **fields)
+
+
+def _zarr(path: Path, spec: DatasetSpec) -> AnnData:
+    import anndata
+
+    return anndata.io.read_zarr(path)  # with all its layers
 
 
 def _on_disk(node: Any) -> Any:
