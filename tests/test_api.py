@@ -107,6 +107,7 @@ def test_cells_on_disk_embed_alike(model: Model, tmp_path: Path, store: Callable
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
 def test_raw_on_disk_and_other_formats(model: Model, tmp_path: Path) -> None:
     expected = embedding(model, user_cells())
     in_raw(user_cells()).write_h5ad(tmp_path / "raw.h5ad")
@@ -307,6 +308,19 @@ def test_pretraining_on_symbols_alone_and_with_gene_sets(tmp_path: Path) -> None
     )
     assert set(made.trained.gene_ids) <= set(names)
     assert embedding(made, cells).shape == (240, 8)
+
+
+def test_pretraining_with_a_gene_table(tmp_path: Path) -> None:
+    cells = user_cells()
+    table = pd.DataFrame({"ensembl": cells.var["ensembl"], "symbol": cells.var_names})
+    table["biotype"] = ["protein_coding", "lncRNA"] * 48
+    table.assign(earlier="").to_csv(tmp_path / "genes.csv", index=False)
+    options = {**SETTINGS, "steps": 2}
+    made = selfcell.pretrain(cells, gene_table=tmp_path / "genes.csv", **options)
+    assert set(made.trained.gene_ids) == set(cells.var["ensembl"][::2])
+    cells.var_names = [f"no{name}" for name in cells.var_names]
+    with pytest.raises(DataError, match="known human genes"):
+        selfcell.pretrain(cells, gene_table=tmp_path / "genes.csv", **options)
 
 
 @pytest.mark.parametrize(

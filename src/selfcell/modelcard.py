@@ -52,7 +52,7 @@ def markdown(about: Mapping[str, Any], name: str) -> str:
 
 def _trained_on(about: Mapping[str, Any]) -> str:
     corpus, spec = about.get("corpus", {}), about["spec"]["corpus"]
-    sources = ", ".join(f"`{source['dataset']}`" for source in spec["sources"])
+    sources = ", ".join(map(_source, spec["sources"]))
     lines = [f"Corpus `{spec['name']}`, cells of {sources}."]
     if corpus:
         lines.append(
@@ -63,6 +63,15 @@ def _trained_on(about: Mapping[str, Any]) -> str:
     inputs = about.get("inputs", {})
     lines += [f"- {name}: `{value}`" for name, value in sorted(inputs.items())]
     return "\n".join(lines)
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    """A data set, and which of its cells."""
+    chosen = f"training pool of {source['pool_of']}" if source["pool_of"] else ""
+    chosen = chosen or "; ".join(
+        f"{column} {', '.join(values)}" for column, values in source["where"].items()
+    )
+    return f"`{source['dataset']}`" + (f" ({chosen})" if chosen else "")
 
 
 def _health(about: Mapping[str, Any]) -> str:

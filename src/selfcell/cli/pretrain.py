@@ -47,9 +47,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made.add_argument(
         "--gene-table", type=Path, metavar="FILE",
-        help="gene table of a study (resources/genes.csv of its results): names become Ensembl "
-        "ids, only genes that code for proteins stay (default: names and genes of the file), "
-        "e.g. --gene-table genes.csv",
+        help="gene table of a study (reference/genes.csv.gz of its results): names become "
+        "Ensembl ids, and only human genes that code for proteins stay (default: names and genes "
+        "of the file), e.g. --gene-table results/smoke/reference/genes.csv.gz",
     )  # fmt: skip
     for name, (default, text, unit) in NUMBERS.items():
         made.add_argument(
