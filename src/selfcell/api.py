@@ -66,7 +66,7 @@ class Model:
         return f"Model({about['spec']['method']}, {genes} genes, {self.trained.status})"
 
     def save(self, path: Path | str) -> None:
-        """Write the encoder and its description into a folder, as `load` reads it."""
+        """Write the encoder and its description into a folder, as `load` reads it; no decoder."""
         state = self.trained.encoder.state_dict()
         weights = {f"encoder.{name}": value for name, value in state.items()}
         folder.write(Path(path), weights, self.trained.about)
@@ -262,9 +262,8 @@ def _model(
         "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
     }  # fmt: skip
     about = folder.describe(spec, corpus.genes, result.health, notes)
-    ids, symbols = about["gene_ids"], about["symbols"]
-    trained = folder.Trained(result.method.encoder, ids, symbols, about["status"], about)
-    return Model(trained)
+    encoder = result.method.encoder
+    return Model(folder.Trained(encoder, None, about["gene_ids"], about["status"], about))
 
 
 def _copied(adata: AnnData) -> AnnData:

@@ -81,7 +81,7 @@ def examine(
         except DataError as error:
             findings.append(Finding("mend", error.got, error.remedy))
         findings += _of_cells(facts)
-    elif any(adata.shape) and adata.X is not None:
+    elif all(adata.shape) and adata.X is not None:
         matrix = own.Matrix.of(adata, layer, spec)
     else:
         return facts, findings
@@ -91,7 +91,7 @@ def examine(
 
 
 def _holds(adata: AnnData, layer: str | None, spec: Any) -> str:
-    """ "counts", or what the first block of a matrix holds instead."""
+    """What the first block of a matrix holds: "counts", or what else."""
     try:
         _, block = next(own.Matrix.of(adata, layer, spec).blocks())
     except DataError as error:
@@ -193,7 +193,7 @@ def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> It
 
 
 def species(names: Sequence[str]) -> str:
-    """ "human", "mouse" or "of another or no known species", by how most genes are written."""
+    """By how most genes are written: human, mouse, or "of another or no known species"."""
     ensembl = [name for name in names if own.is_ensembl(name)]
     if 2 * len(ensembl) > len(names):
         human = sum(name.startswith("ENSG") for name in ensembl)

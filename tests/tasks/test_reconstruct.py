@@ -39,7 +39,7 @@ def trained(root: Path, store: Store, split: dict[str, Any], loss: str) -> model
     corpus = Corpus.build(spec.corpus, {"a": store}, {"a": split})
     result = pretrain(spec, corpus, {})
     notes = {"run_hash": "abc"}
-    model.save(root / loss, result.method, spec, corpus.gene_ids, result.health, notes)
+    model.save(root / loss, result.method, spec, corpus.genes, result.health, notes)
     # So short a training need not pass the learning gate, which is not the matter here.
     return dataclasses.replace(model.load(root / loss), status="ok")
 
