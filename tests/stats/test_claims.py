@@ -185,14 +185,14 @@ def test_a_selector_of_two_arms_is_refused() -> None:
 @pytest.mark.parametrize(
     ("target", "note"),
     [
-        ("pbmc1k", "no target pbmc10k; there are pbmc1k"),
-        ("pbmc10k", "no metric pearson; there are mse"),
+        ("cite_1k", "no target cite_200; there are cite_1k"),
+        ("cite_200", "no metric pearson_flat; there are mse"),
     ],
 )
 def test_a_task_with_other_targets_or_metrics_names_them(target: str, note: str) -> None:
-    scores = ours().scores.head(3).assign(task="translate", target=target, metric="mse")
+    scores = ours().scores.head(3).assign(task="protein", target=target, metric="mse")
     both = Ours(ours().contrasts, pd.concat([ours().scores, scores]), ours().types)
-    assert made(both).loc["protein_gain"].note == f"task translate of this study has {note}"
+    assert made(both).loc["protein_gain"].note == f"task protein of this study has {note}"
 
 
 def test_regimes_weigh_the_same_and_one_draw_stands_for_all() -> None:

@@ -83,7 +83,7 @@ rule protein:
         ENV
     resources:
         mem_mb=grows(1000, 15),
-        runtime=grows(10, 0.05),
+        runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: SLICES.protein(protein_job(wildcards)),
         model=model_option,

@@ -71,7 +71,7 @@ rule collect:
     conda:
         ENV
     resources:
-        mem_mb=grows(900, 80),
+        mem_mb=grows(1800, 80),
         runtime=grows(3, 0.05),
     params:
         # Folders go through files, since thousands would not fit on a command line.
@@ -103,7 +103,7 @@ rule contrasts:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 20),
+        mem_mb=grows(1200, 20),
         runtime=grows(3, 0.02),
     params:
         spec=json.dumps(
@@ -139,7 +139,7 @@ rule claims:
     conda:
         ENV
     resources:
-        mem_mb=grows(900, 5),
+        mem_mb=grows(1000, 5),
         runtime=grows(4),
     params:
         published=FOLDER,
