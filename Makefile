@@ -29,7 +29,7 @@ plan: $(VENV)/study  ## say what the study of CONFIG will take, before it is run
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	$(SNAKEMAKE) --configfile $(CONFIG)
 	@test -n "$(STUDY)" || { echo "$(CONFIG) names no study" >&2; exit 2; }
-	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures -newer $(REPORT))" ]; then \
+	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures workflow/report -newer $(REPORT))" ]; then \
 		$(BIN)/snakemake --configfile $(CONFIG) --report $(RESULTS)/.report.html && \
 		mv $(RESULTS)/.report.html $(REPORT); fi
 	@echo

@@ -141,3 +141,28 @@ def test_the_committed_schema_is_the_code_s():
 
     committed = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     assert committed == schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("corpora", 0, "name"), "none", "corpora: 'none' names an arm of the study itself"),
+        (("methods", 0, "name"), "pca", "methods: 'pca' names an arm of the study itself"),
+        (("baselines",), ["pca", "pca"], "baselines: 'pca' stands twice"),
+        (("targets", 0, "corpora"), ["kang_ctrl", "kang_ctrl"], "'kang_ctrl' stands twice"),
+        (
+            ("corpora", 0, "sources"),
+            [{"dataset": "kang", "pool_of": "nope"}],
+            "pool_of: unknown 'nope'",
+        ),
+    ],
+)
+def test_names_that_would_mix_up_arms_are_refused(data, path, value, words):
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    if path == ("methods", 0, "name"):
+        part["method"] = "random_mask"
+    with pytest.raises(ConfigError, match=words):
+        from_mapping(data)

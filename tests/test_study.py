@@ -34,7 +34,7 @@ def specs(data):
 
 def test_models_cross_corpora_methods_and_seeds(data):
     models = Study(from_mapping(data)).models()
-    assert len(models) == len(set(models)) == 3 * (2 + 1 + 1)
+    assert len(models) == len(set(models)) == 3 * (2 + 1 + 1 + 1)
     assert Model("kang_ctrl", "light_mask", 2) in models
     assert Model("baron_pool", "light_mask", 0) not in models
 
@@ -261,3 +261,36 @@ def test_a_protein_target_that_refers_to_nothing_is_refused(data, changes, says)
 def test_reconstruction_without_baselines_is_refused(data):
     with pytest.raises(ConfigError, match="its rivals run beside"):
         from_mapping(data | {"reconstruction": {}, "baselines": []})
+
+
+def test_a_target_needs_labels(data):
+    data["datasets"][1] = {"name": "mine", "path": "mine.h5ad"}
+    data["targets"][0]["dataset"] = "mine"
+    data["corpora"] = [c for c in data["corpora"] if c["name"] != "pbmc3k_pool"]
+    data["targets"][0]["corpora"] = ["kang_ctrl"]
+    with pytest.raises(
+        ConfigError, match="targets.pbmc3k: data set mine has no `label:`; .*set `l"
+    ):
+        Study(from_mapping(data))
+
+
+def test_arms_are_tuned_alike_each_by_its_own_grid(data, tmp_path):
+    table = {"scratch": {"few": {"lr": 1e-3, "steps": 10}, "all": {"lr": 2e-3, "steps": 20}}}
+    table["pretrained"] = {"few": {"lr": 3e-3, "steps": 30}, "all": {"lr": 4e-3, "steps": 40}}
+    path = tmp_path / "tuning.yaml"
+    path.write_text(yaml.safe_dump({"chosen": table}))
+    data["fine_tuning"]["tuning"] = str(path)
+    study = Study(from_mapping(data))
+    assert study.tuned("scratch", "10") == study.tuned("scratch_shallow", "3") == (1e-3, 10)
+    assert study.tuned("scratch", "all") == (2e-3, 20)
+    assert study.tuned("random_mask", "10") == (3e-3, 30)
+    assert study.tuned("random_mask", "all") == (4e-3, 40)
+
+
+def test_the_default_corpora_are_as_designed():
+    config = Study(from_mapping(yaml.safe_load((ROOT / "config.yaml").read_text()))).config
+    corpora = {corpus.name: corpus for corpus in config.corpora}
+    for name in ("kang_ctrl", "kang_ctrl_shuffled"):
+        assert [source.where for source in corpora[name].sources] == [{"condition": ("CTRL",)}]
+    controls = {target.name: target.negative_control for target in config.targets}
+    assert controls == {"pbmc3k": [], "kang_stim": [], "baron": ["kang_ctrl"]}

@@ -1,5 +1,6 @@
 """Redraw results/released from its committed tables: nothing is fetched, nothing is trained."""
 
+import shlex
 import sys
 
 from selfcell.figures import FIGURES
@@ -12,7 +13,7 @@ min_version("9.20")
 RELEASED = "results/released"
 ENV = "../envs/study.yaml"
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-PYTHON = "python" if CONDA else sys.executable
+PYTHON = "python" if CONDA else shlex.quote(sys.executable)
 TABLES = glob_wildcards(f"{RELEASED}/{{study}}/figures/{{figure}}.csv")
 NAMES = [name for name in FIGURES if name in TABLES.figure]
 if set(TABLES.figure) - set(NAMES):

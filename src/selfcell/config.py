@@ -136,7 +136,12 @@ class Config(Section):
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
         methods = _unique("methods", [entry.name for entry in self.methods])
         proteins = self.protein.targets if self.protein else []
-        _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
+        targets = _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
+        _free("corpora", corpora, ("none",))
+        _free("methods", methods, (*BASELINES, "scratch", "scratch_long", "scratch_shallow"))
+        _unique("baselines", self.baselines)
+        _unique("gene_sets", [entry.name for entry in self.gene_sets])
+        _unique("fine_tuning.methods", self.fine_tuning.methods)
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
         for corpus in self.corpora:
@@ -146,9 +151,12 @@ class Config(Section):
                 datasets,
             )
             _known(f"corpora.{corpus.name}.methods", corpus.methods or [], methods)
+            pools = [cell.pool_of for cell in corpus.sources if cell.pool_of]
+            _known(f"corpora.{corpus.name}.sources.pool_of", pools, targets)
         for target in self.targets:
             where = f"targets.{target.name}"
             target.split_spec()
+            _unique(f"{where}.corpora", target.corpora)
             _known(f"{where}.dataset", [target.dataset], datasets)
             _known(f"{where}.corpora", target.corpora, corpora)
             _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
@@ -166,6 +174,7 @@ class Config(Section):
         _known("baselines", self.baselines, BASELINES)
         if self.reconstruction and not self.baselines:
             raise ValueError("reconstruction: its rivals run beside `baselines`, which name none")
+        _unique("fine_tuning.regimes", wanted)
         _unique("pretraining.seeds", [str(seed) for seed in self.pretraining.seeds])
         for regime in self.fine_tuning.regimes:
             if regime.draws > self.labels.draws:
@@ -181,6 +190,12 @@ def _unique(where: str, names: list[str]) -> list[str]:
     if twice:
         raise ValueError(f"{where}: {twice[0]!r} stands twice; names must differ")
     return names
+
+
+def _free(where: str, names: list[str], taken: Any) -> None:
+    for name in names:
+        if name in taken:
+            raise ValueError(f"{where}: {name!r} names an arm of the study itself; another name")
 
 
 def _known(where: str, names: list[str], options: Any) -> None:

@@ -61,6 +61,13 @@ class Study:
         self.deviations = deviating(self.methods, config.protocol) if config.deviations else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
+        for target in config.targets:
+            if not self.datasets[target.dataset].label:
+                raise ConfigError(
+                    f"targets.{target.name}: data set {target.dataset} has no `label:`",
+                    "a column of cell types",
+                    f"set `label:` of data set {target.dataset}",
+                )
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
         own_sets = [entry.name for entry in config.gene_sets]

@@ -49,7 +49,7 @@ wildcard_constraints:
     protein="|".join(STUDY.proteins) or NONE,
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
-    reference=r"[a-z0-9_]+",
+    reference=r"[a-z0-9_]+\.(csv\.gz|gmt|json\.zst)",
 
 
 def input_mb(files):
@@ -119,6 +119,11 @@ def corpora_json():
     """All corpora of the study, as the scripts read them."""
     specs = [SLICES.corpus(name).model_dump(mode="json") for name in STUDY.corpora]
     return json.dumps(specs, sort_keys=True)
+
+
+def reference_entry(file):
+    """Sums and places of a reference file, so that another one is fetched when they change."""
+    return STUDY.registry.reference(file.split(".")[0]).model_dump_json()
 
 
 def ontology_file():

@@ -27,8 +27,6 @@ rule reference:
         f"{LOGS}/reference/{{reference}}.log",
     benchmark:
         f"{BENCHMARKS}/reference/{{reference}}.jsonl"
-    wildcard_constraints:
-        reference=r"[a-z0-9_]+\.(csv\.gz|gmt|json\.zst)",
     conda:
         ENV
     resources:
@@ -36,6 +34,7 @@ rule reference:
         runtime=grows(10),
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
+        entry=lambda wildcards: reference_entry(wildcards.reference),
         current="" if CONFIG.former_symbols else "--current",
         registry=REGISTRY,
         code=code("reference"),

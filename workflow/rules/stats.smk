@@ -57,6 +57,7 @@ rule collect:
         ),
         splits=splits(STUDY.targets),
         ontology=ontology_file(),
+        labels=[CONFIG.lineage.labels or LABELS] * CONFIG.lineage.scores,
     output:
         lineage=f"{RESULTS}/lineage.json",
         scores=f"{RESULTS}/scores.parquet",

@@ -69,7 +69,7 @@ def read_or_refuse(
         raise DataError(
             f"{path} cannot be read by {reader.__name__} ({detail})",
             "an intact file of that format",
-            "check the file, or name its `format:`",
+            "check the file, or give it the ending of its format",
         ) from error
 
 
@@ -88,7 +88,11 @@ def format_of(path: Path, spec: DatasetSpec) -> str:
     ):
         if name.endswith(ending):
             return found
-    raise DataError(f"{path.name}: unknown kind of file", "h5ad, h5, csv, zarr", "name `format:`")
+    raise DataError(
+        f"{path.name}: unknown kind of file",
+        "h5ad, h5, csv, zarr",
+        "give it the ending of its format",
+    )
 
 
 def read_h5ad(path: Path, spec: DatasetSpec) -> AnnData:

@@ -126,7 +126,7 @@ class CorpusSpec(Section):
     """Keep this many cells, chosen at random; 0: all."""
     shuffle_genes: bool = False
     """Control: permute each gene's counts across cells, independently."""
-    validation: float = Field(default=0.05, gt=0, lt=0.5)
+    validation: float = Field(default=0.05, gt=0, le=0.5)
     """Share of cells held back to watch pre-training."""
     vocabulary: bool = True
     """Whether its cells take part in choosing the vocabulary."""

@@ -123,6 +123,8 @@ def _panel(
 
 def _effect(axes: Axes, row: Any, name: str, place: int, limits: tuple[float, float]) -> None:
     """Point and interval of one effect; arrows where they leave the axis."""
+    import seaborn as sns
+
     colour, mark, face, shift = EFFECTS[name]
     value, low, high = (getattr(row, f"{name}{part}") for part in ("", "_low", "_high"))
     y = place + shift
@@ -136,7 +138,10 @@ def _effect(axes: Axes, row: Any, name: str, place: int, limits: tuple[float, fl
                     limits[side], y, marker="<>"[side], color=colour, markersize=2.6, clip_on=False
                 )
     if limits[0] <= value <= limits[1]:
-        axes.plot(value, y, marker=mark, color=colour, markerfacecolor=face, zorder=3)
+        sns.scatterplot(
+            x=[value], y=[y], ax=axes, marker=mark, color=face, edgecolor=colour, s=14,
+            linewidth=0.9, zorder=3,
+        )  # fmt: skip
         return
     side = int(value > 0)
     axes.annotate(

@@ -77,6 +77,7 @@ CORPUS_NAMES = {
     "kang_all": "Kang, both conditions",
     "baron_pool": "Baron, other donors",
     "own_pool": "own pool",
+    "pbmc3k_pool": "PBMC3k, other cells",
 }
 
 STYLE = {
