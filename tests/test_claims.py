@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -73,3 +74,12 @@ def test_what_is_no_file_of_claims_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("claims: [")
     with pytest.raises(ConfigError, match="needed: a YAML file of claims"):
         load(tmp_path / "a.yaml")
+
+
+def test_analogues_name_tasks_and_metrics_that_a_study_writes() -> None:
+    """Integration is a task of the paper that no study here has yet; the ledger says so."""
+    released = pd.read_parquet(REPO / "results" / "released" / "default" / "scores.parquet")
+    written = set(zip(released.task, released.metric, strict=True))
+    for claim in load(FILE):
+        if claim.scores is not None and claim.scores.where["task"] != "integrate":
+            assert (claim.scores.where["task"], claim.scores.where["metric"]) in written, claim.id

@@ -71,6 +71,8 @@ def test_card_names_versions_hardware_and_cost():
     assert card["versions"]["torch"].startswith("2.")
     assert card["config_hash"] == provenance.short_hash({"a": 1})
     assert {"machine", "cores", "bf16"} <= set(card["hardware"])
+    assert card["git"] == provenance.git_revision() != "unknown"
+    assert (card["code"], card["inputs"], card["seeds"]) == ("c", {"data": "x"}, {"seed": 1})
 
 
 def test_a_line_in_the_list_of_methods_re_runs_nothing(copy):

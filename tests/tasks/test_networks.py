@@ -284,6 +284,20 @@ def test_fine_tuning_scores_draws_and_repeats_exactly(study):
     pd.testing.assert_frame_equal(scores, again)
 
 
+def test_few_labels_leave_none_for_validation(study, monkeypatch):
+    root, store, split, _, _ = study
+    trained, data = model.load(root / "m"), annotate.Data.read(store, split)
+    seen = []
+
+    def recorded(*args, **options):
+        seen.append((args[1].names[1], options["early_stopping"]))
+
+    monkeypatch.setattr(annotate, "fine_tune", recorded)
+    spec = finetune_spec([FEW, ALL])
+    annotate.fine_tuned(spec, trained.encoder, "ok", "pretrained", data, "h")
+    assert set(seen) == {("3", False), ("all", True)}
+
+
 def test_arms_of_a_draw_share_head_and_order_but_not_weights(study):
     _, store, split, _, _ = study
     data = annotate.Data.read(store, split)

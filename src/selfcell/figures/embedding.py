@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 COLUMNS = ("target", "corpus", "method", "umap1", "umap2", "label", "batch")
 CELLS = 2_000  # per map
 PALETTE = (
-    *(style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, "#B8A800"),
-    *("#000000", "#8C564B", "#9D9D9D", "#5254A3", "#B5CF6B", "#E377C2", "#637939"),
+    *(style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.YELLOW),
+    *(style.BLACK, "#B0B0B0", "#5C3A21"),
 )
 # Tol's muted colours: batches must not look like types.
 BATCH_PALETTE = (
