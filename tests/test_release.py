@@ -163,8 +163,9 @@ def test_figures_redraw_to_the_same_bytes_without_training(checkout: Path, tmp_p
     shutil.rmtree(checkout / "results", ignore_errors=True)
     figures = checkout / "results" / "released" / NAME / "figures"
     figures.mkdir(parents=True)
-    for name, file in (("contrasts", "contrasts"), ("label_efficiency", "scores")):
-        write_table(module(name).table([results / f"{file}.parquet"]), figures / f"{name}.csv")
+    scores, contrasts = (results / f"{name}.parquet" for name in ("scores", "contrasts"))
+    for name, files in (("contrasts", [contrasts]), ("label_efficiency", [scores, contrasts])):
+        write_table(module(name).table(files), figures / f"{name}.csv")
         figure = module(name).draw(read_table(figures / f"{name}.csv"))
         style.save(figure, figures / f"{name}.pdf", figures / f"{name}.png")
     before = contents(figures.parent)

@@ -312,7 +312,9 @@ def test_a_result_cut_short_is_named(
 def test_snakemake_shows_the_reason_and_keeps_nothing(checkout: Path) -> None:
     normalised().write_h5ad(checkout / "mine.h5ad")
     study = yaml.safe_load((checkout / SMOKE).read_text())
-    study["datasets"] = [{"name": "baron", "path": "mine.h5ad", "label": "type", "donor": "donor"}]
+    study["datasets"][0] = {
+        "name": "baron", "path": "mine.h5ad", "label": "type", "donor": "donor",
+    }  # fmt: skip
     (checkout / "bad.yaml").write_text(yaml.safe_dump(study))
     project = Project(checkout, "bad.yaml")
     said = project.run("results/smoke/data/baron/cells.h5ad", fails=True).stdout

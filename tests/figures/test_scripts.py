@@ -52,7 +52,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     compared, verdicts = tmp_path / "contrasts.parquet", tmp_path / "verdicts.parquet"
     done = call(
         *("contrasts", *inputs, "--splits", split, "--spec", '{"resamples": 30}'),
-        *("--out", compared, "--verdicts", verdicts),
+        *("--out", compared, "--verdicts", verdicts, "--tasks", tmp_path / "tasks.parquet"),
     )
     assert done.returncode == 0, done.stderr
     for name, files in (

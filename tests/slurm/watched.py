@@ -59,7 +59,12 @@ def running(
         yield run
     finally:
         run.process.send_signal(signal.SIGINT)
-        run.process.wait(60)
+        try:
+            run.process.wait(120)
+        except subprocess.TimeoutExpired:
+            run.process.kill()
+            run.process.wait()
+            raise
 
 
 class Training:
@@ -73,17 +78,25 @@ class Training:
     def hold(self) -> int:
         """Stop the process in the midst of training, when the bar is drawn a second time; what
         it is called. `held` is then a step it has reached."""
-        # Found before it trains, which takes less than a second.
         self.run.wait(lambda: len(self.processes()) > 0)
         (process,) = self.processes()
-        self.run.wait(lambda: 0 in self.steps())
-        os.kill(process, signal.SIGSTOP)
+        self._inch(process, lambda: 0 in self.steps())
         time.sleep(1.2)  # the bar is drawn once a second
-        os.kill(process, signal.SIGCONT)
-        self.run.wait(lambda: len(self.steps()) > 1)
-        os.kill(process, signal.SIGSTOP)
+        self._inch(process, lambda: len(self.steps()) > 1)
         self.held = self.steps()[1]
         return process
+
+    def _inch(self, process: int, ready: Callable[[], bool]) -> None:
+        """Let the process run for moments until something is so; it is stopped then. It trains for
+        less than a second, which a busy machine might not leave to whoever watches it."""
+
+        def moment() -> bool:
+            os.kill(process, signal.SIGCONT)
+            time.sleep(0.02)
+            os.kill(process, signal.SIGSTOP)
+            return ready()
+
+        self.run.wait(moment)
 
     def steps(self) -> list[int]:
         """Steps done, at each time the last attempt drew its bar."""
