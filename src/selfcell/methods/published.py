@@ -141,6 +141,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
 )
 
+CONTROLS = dict.fromkeys(("gene_programme_permuted", "random_mask_matched"), "gene_programme")
+"""Controls of our own and what they stand beside: under `protocol: published` they take all that
+it does, so that they differ from it by their one change. They have no deviation of their own."""
+
 SCRATCH: dict[str, Any] = {"activation": "relu"}
 """Settings of the network trained from scratch under `protocol: published`."""
 
@@ -164,8 +168,10 @@ def settings(
         changed: the one that is the other way round.
 
     Returns:
-        Two dictionaries, empty for a task that the study did not have.
+        Two dictionaries, empty for a task that the study did not have, unless it is one of the
+        `CONTROLS`.
     """
+    task = CONTROLS.get(task, task)
     every = [deviation for deviation in DEVIATIONS if task in deviation.methods]
     if protocol == "published":
         taken = [deviation for deviation in every if deviation is not changed]
