@@ -152,6 +152,7 @@ RE_SCORED: dict[str, str] = {
     "knn5_drop": "The nearest neighbour is dropped, though no query is among the reference cells.",
     "head": "Fine-tuned networks are judged by neighbours of their code, not by their own head.",
     "macro_f1_union": "Macro-F1 runs over true and predicted types; one without test cells is 0.",
+    "ev_batches": "Explained variance is the mean of the values of batches of 1,024 cells.",
     "pca_refitted": "PCA is fitted anew on the test cells, so pool and test lie in two spaces.",
 }
 """Released ways of evaluating, which every study computes beside its own."""
