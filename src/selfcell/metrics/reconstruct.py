@@ -9,7 +9,7 @@ Shape suffixes: N cells of a chunk, G genes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Sums:
     square_G: np.ndarray
     error_G: np.ndarray
     spread_G: np.ndarray
-    batches: tuple[tuple[float, float], ...] = ()
+    batches: tuple[tuple[float, float], ...] = field(default=(), kw_only=True)
 
     @classmethod
     def none(cls, genes: int) -> Sums:
@@ -73,7 +73,7 @@ class Sums:
             step_G = mean_other_G - mean_G
             parts.append(mean_G + step_G * (other.n / n))
             parts.append(square_G + square_other_G + step_G**2 * (self.n * other.n / n))
-        return Sums(n, *parts, self.batches + other.batches)
+        return Sums(n, *parts, batches=self.batches + other.batches)
 
     def values(self) -> dict[str, float]:
         """The overall metrics.
