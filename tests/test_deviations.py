@@ -82,20 +82,25 @@ def test_training_pairs_each_difference_with_its_own_method() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["knn5_drop", "head", "macro_f1_union", "pca_refitted"])
+@pytest.mark.parametrize("name", RE_SCORED)
 def test_re_scores_compare_the_same_networks(name: str) -> None:
     frozen, tuned = {"method": "random_mask"}, {"method": "random_mask", "mode": "fine-tuned"}
+    decoder = {**frozen, "readout": "decoder"}
     pool = {"mode": "baseline", "corpus": "own_pool"}
     frame = pd.concat(
         [
             scores(0.6, **frozen, readout="knn5"), scores(0.5, **frozen, readout="knn5_drop"),
             scores(0.8, **frozen), scores(0.7, **frozen, metric="macro_f1_union"),
             scores(0.9, **tuned, readout="head"), scores(0.8, **tuned, readout="knn5_drop"),
+            scores(0.4, **decoder, metric="ev_weighted"),
+            scores(0.3, **decoder, metric="ev_weighted_batches"),
+            scores(0.2, **decoder, metric="ev_uniform"),
+            scores(0.1, **decoder, metric="ev_uniform_batches"),
             scores(0.3, **pool, method="pca"), scores(0.2, **pool, method="pca_refitted"),
             scores(0.1, **frozen, corpus="c_shuffled"),
         ],
         ignore_index=True,
     )  # fmt: skip
     found = {row[0]: row[3] for row in deviations.re_scores(frame)}
-    assert set(found) == {"`knn5_drop`", "`head`", "`macro_f1_union`", "`pca_refitted`"}
+    assert set(found) == {f"`{name}`" for name in RE_SCORED}
     assert found[f"`{name}`"] == "−0.100 [−0.100, −0.100]"

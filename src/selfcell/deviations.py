@@ -22,7 +22,8 @@ RE_SCORES, TRAINING = "default", "deviations"
 
 MAE = "random_mask"
 NOT_RUN = "*Not measured yet: `make release CONFIG=configs/{}.yaml`, then `make readme`.*"
-HEAD = ["Difference", "Arm", "Target", "Macro-F1 [95 %]", "Runs"]
+EFFECT = "Effect [95 %]"
+HEAD = ["Difference", "Arm", "Target", EFFECT, "Runs"]
 
 
 def parts(root: Path) -> dict[str, str]:
@@ -37,7 +38,7 @@ def parts(root: Path) -> dict[str, str]:
         path = root / "results" / "released" / study / "scores.parquet"
         text = NOT_RUN.format("default" if study == RE_SCORES else study)
         if path.is_file():
-            text = markdown(HEAD, list(rows(table.read(path))), right="Macro-F1 [95 %]")
+            text = markdown(HEAD, list(rows(table.read(path))), right=EFFECT)
         found[name] = text
     return found | {"behaviours": behaviours()}
 
@@ -60,6 +61,7 @@ def re_scores(scores: pd.DataFrame) -> Iterator[list[str]]:
 
     rows = scores[scores.level == "overall"]
     f1, union = rows[rows.metric == "macro_f1"], rows[rows.metric == "macro_f1_union"]
+    decoder = _is(rows, method=MAE, readout="decoder")
     frozen, tuned = (_is(f1, method=MAE, mode=mode) for mode in ("frozen", "fine-tuned"))
     scratch = _is(f1, method="scratch", mode="fine-tuned")
     pool = _is(f1, corpus="own_pool", readout="probe")
@@ -72,6 +74,15 @@ def re_scores(scores: pd.DataFrame) -> Iterator[list[str]]:
             "MAE, frozen",
             _is(union, method=MAE, mode="frozen", readout="probe"),
             _is(frozen, readout="probe"),
+        ),
+        *(
+            (
+                "ev_batches",
+                f"MAE's decoder, `{name}`",
+                _is(decoder, metric=f"{name}_batches"),
+                _is(decoder, metric=name),
+            )
+            for name in ("ev_weighted", "ev_uniform")
         ),
         (
             "pca_refitted",

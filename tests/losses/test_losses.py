@@ -135,14 +135,20 @@ def test_ntxent(temperature: float) -> None:
     )
 
 
+def of_equation(invariance: float, variance: float, covariance: float) -> tuple[float, ...]:
+    """Weights that make the paper's equations, which sum the invariance over dimensions, ours."""
+    return invariance / A.shape[1], variance, covariance
+
+
 def test_vicreg() -> None:
     weights = (25.0, 25.0, 1.0)
+    paper = of_equation(*weights)
     narrow = A * 0.5  # within the hinge
-    compare(lambda a: vicreg(a, t(B), *weights), lambda a: reference.vicreg(a, B, weights), narrow)
-    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, weights), narrow)
+    compare(lambda a: vicreg(a, t(B), *weights), lambda a: reference.vicreg(a, B, paper), narrow)
+    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, paper), narrow)
 
 
 @pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
 def test_each_term_of_vicreg(weights: tuple[float, float, float]) -> None:
-    narrow = B * 0.5
-    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, weights), narrow)
+    narrow, paper = B * 0.5, of_equation(*weights)
+    compare(lambda b: vicreg(t(A), b, *weights), lambda b: reference.vicreg(A, b, paper), narrow)

@@ -6,7 +6,16 @@ import torch
 
 from selfcell.errors import ConfigError
 from selfcell.keys import generator
-from selfcell.masks.programmes import CHUNK, CHUNKS, Programmes, pack, popcount, select, unpack
+from selfcell.masks.programmes import (
+    CHUNK,
+    CHUNKS,
+    Programmes,
+    least,
+    pack,
+    popcount,
+    select,
+    unpack,
+)
 from selfcell.rng import Noise
 from tests.reference import masks as reference
 
@@ -63,6 +72,23 @@ def test_share_is_reached_and_not_without_the_last_programme() -> None:
     largest = int(MEMBER.sum(1).max())
     assert (mask.sum(1) < 0.25 * measured + largest).all()
     assert not mask[:, ~MEASURED].any()
+
+
+@pytest.mark.parametrize("percent", [0.1, 1, 5, 7, 10, 15, 25, 30, 50, 60, 70, 99])
+def test_least_number_of_genes_is_exact_for_every_size(percent: float) -> None:
+    size = torch.arange(20_001, dtype=torch.float32)
+    exact = -(-(torch.arange(20_001) * round(10 * percent)) // 1000)
+    assert torch.equal(least(percent / 100, size), exact.double())
+
+
+@pytest.mark.parametrize(("share", "genes", "expected"), [(0.07, 100, 7), (0.3, 50, 15)])
+def test_no_gene_too_many_where_a_product_rounds_up(
+    share: float, genes: int, expected: int
+) -> None:
+    """Programmes of one gene; the products round up in float64 and in float32."""
+    masks = Programmes(np.eye(genes, dtype=bool))
+    mask = masks.union(noise(8), share, torch.ones(1, genes, dtype=torch.bool))
+    assert (mask.sum(1) == expected).all()
 
 
 def test_all_programmes_where_the_share_is_out_of_reach() -> None:

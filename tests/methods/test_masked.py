@@ -10,6 +10,7 @@ import torch
 
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
+from selfcell.methods.base import Context
 from selfcell.methods.gp_to_tf import LEAST_FACTORS
 from selfcell.methods.masked import Masked
 from tests.methods.factory import batch, context, make, train, with_factors
@@ -138,6 +139,30 @@ def test_training_passes_the_gate_and_the_gate_is_the_skill(values: dict[str, ob
     assert health.status == "ok"
     assert health.value > before.value
     assert health.difficulty == pytest.approx(1.0, abs=0.1)
+
+
+@EVERY
+def test_the_gate_is_a_skill_of_five_hundredths(name: str) -> None:
+    health = masked(name).health(batch(context()))
+    fine = dataclasses.replace(health, effective_rank=2.0, spread=1.0)
+    assert dataclasses.replace(fine, value=0.049).status == "not_learned"
+    assert dataclasses.replace(fine, value=0.051).status == "ok"
+
+
+def test_difficulty_is_the_null_error_of_the_entries_asked_for_over_that_of_all() -> None:
+    """Programmes of the most variable genes are harder than chance."""
+    known = context()
+    hardest = batch(known, range(512)).x_BG.var(0).argsort(descending=True)[:50]
+    genes = [known.symbols[g] for g in hardest.tolist()]
+    method = make("gp_to_gp", context(programmes={"A": genes[:25], "B": genes[25:]}))
+    assert isinstance(method, Masked)
+    cells = batch(known)
+    null = (cells.x_BG - method.mean_G).square()
+    asked = method.draw(cells)[1]
+    expected = (null[asked].mean() / null[:, method.measured_G].mean()).item()
+    difficulty = method.health(cells).difficulty
+    assert difficulty == pytest.approx(expected, rel=1e-4)
+    assert expected > 1.2
 
 
 def test_skill_of_the_gene_means_is_zero() -> None:
@@ -313,6 +338,43 @@ def test_matched_rates_are_those_of_programme_masks(of: str, per_batch: bool) ->
     tolerance = 0.12 if (of, per_batch) == ("expressed", False) else 0.05
     assert np.abs(rate - counts).max() < tolerance
     assert abs(rate.mean() - counts.mean()) < 0.02
+
+
+def with_thin_sets(name: str) -> tuple[Context, list[int], list[int]]:
+    """A corpus with three more sets, of genes that no other holds, and the columns of the two
+    that the coverage rule's defaults drop (four measured genes; five of fifty-one), then of the
+    one that they keep (five of fifty)."""
+    known = context()
+    free = [[known.symbols.index(gene) for gene in own] for own in known.programmes.values()][-3:]
+    known = dataclasses.replace(known, programmes=dict(list(known.programmes.items())[:-3]))
+    if name == "gp_to_tf":
+        known = with_factors(known)
+    symbols, sets, columns = list(known.symbols), dict(known.programmes), []
+    sizes = (("TP53", 4, 0), ("E2F1", 5, 46), ("ETS1", 5, 45))
+    for (factor, found, unknown), own in zip(sizes, free, strict=True):
+        genes = [symbols[column] for column in own[:found]]
+        sets[f"{factor}_TARGET_GENES"] = [*genes, *(f"X{i}" for i in range(unknown))]
+        columns.append(own[:found])
+        if name == "gp_to_tf":
+            symbols[own[-1]] = factor
+            columns[-1].append(own[-1])
+    known = dataclasses.replace(known, symbols=symbols, programmes=sets)
+    return known, columns[0] + columns[1], columns[2]
+
+
+@pytest.mark.parametrize("name", [name for name in MASKED if name != "random_mask"])
+def test_sets_that_are_not_covered_are_in_no_mask(name: str) -> None:
+    known, dropped, kept = with_thin_sets(name)
+    method = make(name, known)
+    assert isinstance(method, Masked)
+    drawn = [method.draw(batch(known, range(256), step)) for step in range(2)]
+    sides = [target for _, target in drawn]
+    if name not in HIDING:  # what they show is of the programmes, too
+        sides += [visible for visible, _ in drawn]
+    seen_G = torch.cat(sides).any(0)
+    assert not seen_G[dropped].any()
+    assert seen_G[kept].any()
+    assert not method.decoded()[dropped].any()
 
 
 @EVERY

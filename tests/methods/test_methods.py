@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from selfcell.methods import METHODS, parameters
+from selfcell.methods.base import Health
 from selfcell.methods.masked import Masked
 from tests.methods.factory import batch, context, make
 
@@ -87,6 +88,14 @@ def test_health_is_finite_and_says_no_to_an_untrained_masked_method(name: str) -
     else:
         assert health.alignment is not None
         assert health.uniformity is not None
+
+
+def test_joint_embedding_needs_an_effective_rank_above_five() -> None:
+    passed = Health("retrieval", 50.0, 10.0, 5.1, 1.0)
+    assert passed.status == "ok"
+    assert dataclasses.replace(passed, effective_rank=5.0).status == "not_learned"
+    assert dataclasses.replace(passed, kind="skill", effective_rank=5.0).status == "ok"
+    assert dataclasses.replace(passed, value=10.0).status == "not_learned"
 
 
 @EVERY

@@ -7,10 +7,12 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
+from selfcell.entries import Method, deviating
 from selfcell.methods import METHODS, parameters
-from selfcell.methods.published import DEVIATIONS, Deviation, settings
+from selfcell.methods.published import CONTROLS, DEVIATIONS, Deviation, settings
 from tests.methods.factory import batch, context, make
 
 TASKS = sorted({task for deviation in DEVIATIONS for task in deviation.methods})
@@ -88,8 +90,30 @@ def test_names_of_arms_and_bases() -> None:
     assert top.base("byol", "published") == "byol"
 
 
-def test_a_control_of_our_own_has_no_published_behaviour() -> None:
-    assert settings("random_mask_matched", "published") == ({}, {})
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_takes_what_it_stands_beside_takes(control: str) -> None:
+    """Under protocol published: one mask for a batch, of as many genes, and no deviating arm."""
+    assert settings(control, "intended") == ({}, {})
+    values, network = settings(control, "published")
+    assert (values, network) == settings("gene_programme", "published")
+    assert values["per_batch"] and values["of"] == "programmes"
+    read = vars(parameters(control, values, "here"))
+    assert values.items() <= read.items()
+    methods = [make(name, **values) for name in (control, "gene_programme")]
+    draws = [
+        torch.stack([method.draw(batch(context(), step=step))[1] for step in range(200)])
+        for method in methods
+    ]
+    for target_SBG in draws:
+        assert (target_SBG == target_SBG[:, :1]).all()
+    sizes = [target_SBG[:, 0].float().sum(1).mean().item() for target_SBG in draws]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
+    assert deviating({control: Method(name=control)}, "published") == {}
+
+
+def test_controls_stand_beside_methods_that_there_are() -> None:
+    assert set(CONTROLS) | set(CONTROLS.values()) <= set(METHODS)
+    assert not set(CONTROLS) & set(TASKS)
 
 
 def test_names_are_unique() -> None:

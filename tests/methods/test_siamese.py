@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ import torch
 from selfcell.data.synth import synthesise
 from selfcell.methods import METHODS
 from selfcell.methods.byol import BYOL
-from selfcell.methods.siamese import Siamese, trunk
+from selfcell.methods.siamese import GATE, Siamese, trunk
+from selfcell.metrics.geometry import alignment, uniformity
 from selfcell.train.optim import LARS, optimiser
 from selfcell.views.augment import both
+from selfcell.views.augment import second as other
+from selfcell.views.dropout import input_dropout
+from selfcell.views.noise import gaussian_noise, negative_binomial_noise
 from tests.methods.factory import batch, context, make, train
 from tests.reference import losses as reference
 
@@ -43,7 +48,7 @@ def test_loss_is_the_reference_of_the_projections(name: str) -> None:
     expected = {
         "barlow_twins": lambda: reference.barlow_twins(z[0], z[1], 0.0051),
         "simclr": lambda: reference.ntxent(z[0], z[1], method.temperature),
-        "vicreg": lambda: reference.vicreg(z[0], z[1], (25.0, 25.0, 1.0)),
+        "vicreg": lambda: reference.vicreg(z[0], z[1], (25.0 / z.shape[2], 25.0, 1.0)),
     }[name]()
     assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-4)
 
@@ -172,6 +177,22 @@ def test_byols_target_moves_towards_the_online_network() -> None:
     assert not torch.equal(method.target_projector.layers[0].weight, projector)
 
 
+def test_byols_target_after_one_step_is_the_papers_equation_one() -> None:
+    """Every weight: m * target + (1 - m) * online, the online network after its own step."""
+    method = byol(momentum=0.9)
+    pairs = (
+        (method.target_encoder, method.encoder),
+        (method.target_projector, method.projector),
+    )
+    start = [[p.clone() for p in target.parameters()] for target, _ in pairs]
+    train(method, context(), 1)
+    for before, (target, online) in zip(start, pairs, strict=True):
+        for old, new, own in zip(before, target.parameters(), online.parameters(), strict=True):
+            torch.testing.assert_close(new, 0.9 * old + 0.1 * own, rtol=1e-6, atol=1e-7)
+            assert not torch.equal(new, old)
+    assert byol().momentum == 0.99
+
+
 def test_byols_frozen_target_stays() -> None:
     method = byol(moves=False)
     start = method.target_encoder.layers[-1].weight.clone()
@@ -226,6 +247,42 @@ def test_collapse_is_seen(name: str) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize(
+    ("strength", "augmentation"),
+    [
+        ({"nb": 0.4}, negative_binomial_noise),
+        ({"gaussian": 0.4}, gaussian_noise),
+        ({"input_dropout": 0.4}, input_dropout),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_each_augmentation_reaches_the_views(
+    name: str, strength: dict[str, float], augmentation: Callable[..., torch.Tensor]
+) -> None:
+    cells = batch(context())
+    none = {"p": 1.0, "nb": 0.0, "gaussian": 0.0, "input_dropout": 0.0}
+    method = siamese(name, **{**none, **strength})
+    x_NG = torch.cat([cells.x_BG, cells.x_BG])
+    expected = augmentation(x_NG, both(cells.noise), 0.4) * method.measured_G
+    assert torch.equal(method.views(cells), expected)
+    assert not torch.equal(expected, x_NG)
+    assert torch.equal(siamese(name, **none).views(cells), x_NG)
+
+
+@EVERY
+def test_alignment_is_of_two_views_and_uniformity_of_the_cells(name: str) -> None:
+    method, cells = siamese(name).eval(), batch(context())
+    first, second = (
+        GATE(cells.x_BG, noise, method.measured_G) for noise in (cells.noise, other(cells.noise))
+    )
+    health = method.health(cells)
+    expected = alignment(method.embed(first), method.embed(second))
+    assert health.alignment == pytest.approx(expected, rel=1e-4)
+    assert expected > 0.01
+    assert health.uniformity == pytest.approx(uniformity(method.embed(cells.x_BG)), rel=1e-4)
+
+
+@EVERY
 def test_two_views_differ_and_second_can_be_clean(name: str) -> None:
     cells = batch(context())
     first, second = siamese(name, p=1.0).views(cells).chunk(2)
@@ -253,6 +310,15 @@ def test_trunk_shares_the_weights() -> None:
     hidden = torch.nn.functional.selu(encoder.layers[0](x))
     torch.testing.assert_close(short(x), hidden)
     assert trunk(encoder, -1) is encoder
+
+
+@EVERY
+def test_the_optimiser_is_a_parameter(name: str) -> None:
+    for wanted, kind in (("lars", LARS), ("adamw", torch.optim.AdamW)):
+        made = optimiser(make(name, optimiser=wanted, lr=0.02, weight_decay=0.03), 1e-3, 0.01)
+        assert isinstance(made, kind)
+        assert made.param_groups[0]["lr"] == 0.02
+        assert max(group["weight_decay"] for group in made.param_groups) == 0.03
 
 
 def test_barlow_twins_trains_by_lars() -> None:

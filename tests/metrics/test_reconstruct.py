@@ -8,7 +8,7 @@ from sklearn.metrics import explained_variance_score, mean_squared_error
 
 from selfcell.errors import DataError
 from selfcell.keys import generator
-from selfcell.metrics.reconstruct import METRICS, Sums, shared
+from selfcell.metrics.reconstruct import BATCHED, METRICS, Sums, shared
 
 
 def made(n: int = 57, genes: int = 9, key: object = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -74,11 +74,34 @@ def test_any_chunking_gives_the_same(case: int) -> None:
     assert total.explained_G == pytest.approx(whole.explained_G, rel=1e-9)
 
 
-def test_a_mean_of_batch_values_is_another_number() -> None:
+def test_batch_values_by_hand() -> None:
+    """Two genes, batches of two cells. Batch one: gene one varies by 1 and is explained whole, gene
+    two by 4 and not at all; 1/5 and 1/2. Batch two: gene one varies by 1 and an error of half of it
+    leaves 1/4; gene two does not vary, though its prediction does, and counts 0; 3/4 and 3/8."""
+    first = Sums.of(np.array([[1.0, 1.0], [3.0, 5.0]]), np.array([[3.0, 0.0], [5.0, 0.0]]))
+    other = Sums.of(np.array([[1.0, 2.0], [3.0, 2.0]]), np.array([[0.5, 1.0], [1.5, 3.0]]))
+    single = Sums.of(np.array([[7.0, 7.0]]), np.array([[0.0, 0.0]]))
+    total = first + other + single  # one cell does not vary: no batch
+    expected = {"ev_weighted_batches": 19 / 40, "ev_uniform_batches": 7 / 16}
+    assert total.batch_values() == pytest.approx(expected)
+    assert set(expected) == set(BATCHED)
+    assert not set(BATCHED) & set(METRICS)
+    assert single.batch_values() == Sums.none(2).batch_values() == {}
+    constant = Sums.of(np.array([[1.0, 0.1]] * 3 + [[3.0, 0.1]]), np.full((4, 2), 0.3))
+    assert constant.batch_values()["ev_uniform_batches"] == pytest.approx(1 / 2)  # 0 and 1
+
+
+def test_batch_values_are_means_of_the_peers_and_other_than_of_all_cells() -> None:
+    """scikit-learn treats a gene that does not vary as torchmetrics does."""
     truth_NG, predicted_NG = made()
-    batches = [Sums.of(truth_NG[i : i + 8], predicted_NG[i : i + 8]) for i in range(0, 56, 8)]
-    mean = np.mean([batch.values()["ev_weighted"] for batch in batches])
-    assert abs(mean - Sums.of(truth_NG, predicted_NG).values()["ev_weighted"]) > 1e-3
+    truth_NG[:16, 0] = 0.0
+    cuts = np.arange(8, 57, 8)
+    pairs = list(zip(np.split(truth_NG, cuts), np.split(predicted_NG, cuts), strict=True))[:-1]
+    total = sum((Sums.of(*pair) for pair in pairs), Sums.none(truth_NG.shape[1]))
+    for name, kind in (("ev_weighted", "variance_weighted"), ("ev_uniform", "uniform_average")):
+        mean = np.mean([explained_variance_score(*pair, multioutput=kind) for pair in pairs])
+        assert total.batch_values()[f"{name}_batches"] == pytest.approx(mean, rel=1e-9)
+        assert abs(mean - total.values()[name]) > 1e-3
 
 
 def test_a_constant_explains_nothing_and_a_gene_that_does_not_vary_counts_nothing() -> None:

@@ -74,10 +74,10 @@ def ntxent(a_BD: np.ndarray, b_BD: np.ndarray, temperature: float) -> float:
     return math.fsum(losses) / rows
 
 
-def vicreg(a_BD: np.ndarray, b_BD: np.ndarray, weights: tuple[float, float, float]) -> float:
+def vicreg(a_BD: np.ndarray, b_BD: np.ndarray, weights: tuple[float, ...]) -> float:
     """lambda s + mu (v + v') + nu (c + c'), from the paper's equations 1 to 6."""
     dimensions = a_BD.shape[1]
-    loss = weights[0] * float(np.mean(np.sum((a_BD - b_BD) ** 2, axis=1))) / dimensions
+    loss = weights[0] * float(np.mean(np.sum((a_BD - b_BD) ** 2, axis=1)))
     for z_BD in (a_BD, b_BD):
         spread = np.sqrt(z_BD.var(axis=0, ddof=1) + 1e-4)
         covariance = np.cov(z_BD.T)

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
 from scipy import sparse
+from sklearn.metrics import explained_variance_score
 
 from selfcell.baselines.reconstruct import rivals
 from selfcell.data.corpus import Corpus
 from selfcell.data.store import Store, write_store
 from selfcell.keys import generator
-from selfcell.metrics.reconstruct import METRICS, Sums
+from selfcell.metrics.reconstruct import BATCHED, METRICS, Sums
 from selfcell.specs import BaselineSpec, FrozenSpec, Network, PretrainSpec, Thinning, Training
 from selfcell.stats import by_gene, table
 from selfcell.tasks import model, reconstruct
@@ -105,7 +107,7 @@ def test_rows_keep_the_contract_for_both_heads(made: Made, network: model.Traine
     table.validate(scores)
     assert predictions.empty
     assert set(scores.readout) == {"ridge", "decoder"}
-    assert len(scores) == 2 * 2 * len(METRICS)
+    assert len(scores) == 2 * 2 * len(METRICS | BATCHED)
     assert set(scores.n_test) == {len(split["test"])}
     assert set(scores.n_train[scores.readout == "ridge"]) == {len(split["pool"])}
     assert set(scores.n_train[scores.readout == "decoder"]) == {0}
@@ -126,6 +128,32 @@ def test_the_decoder_is_scored_as_the_definition_reads(made: Made, network: mode
     error_NG = truth_NG - y_NG.numpy()[:, measured_G]
     expected = 1 - error_NG.var(0).sum() / truth_NG.var(0).sum()
     assert value([scores], readout="decoder", draw=1) == pytest.approx(expected, abs=1e-5)
+
+
+def test_batches_are_scored_as_the_released_code_did(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies of the input in batches of ten cells, by scikit-learn; the bound has no prediction."""
+    monkeypatch.setattr(reconstruct, "CHUNK", 10)
+    _, store, split = made
+    frames = [rows.frames()[0] for rows in rivals(baseline_spec(), store, split, "run")]
+    data = reconstruct.Molecules.read(store, split, THINNING, 1)
+    seen_NS, hidden_NS = (
+        half.toarray()[:, data.scored_G].astype(float)
+        for half in (data.test.seen_NG, data.test.hidden_NG)
+    )
+    parts = [slice(start, start + 10) for start in range(0, data.n_test, 10)]
+    expected = np.mean(
+        [
+            explained_variance_score(hidden_NS[p], seen_NS[p], multioutput="variance_weighted")
+            for p in parts
+        ]
+    )
+    found = value(frames, "ev_weighted_batches", method="copy_input", draw=1)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert abs(found - value(frames, method="copy_input", draw=1)) > 1e-4
+    ceiling = pd.concat(frames).query("method == 'ceiling'")
+    assert set(ceiling.metric) == set(METRICS)
 
 
 def test_only_measured_genes_are_scored(made: Made, network: model.Trained) -> None:

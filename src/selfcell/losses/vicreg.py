@@ -26,7 +26,9 @@ def vicreg(
     covariance with 1/(N-1) over the cells of all processes.
 
     Source: Bardes et al. 2022 (VICReg), eq. 1-6.
-    Differs from the paper: v as in the paper's eq. 6, without the factor 1/2 of its code.
+    Differs from the paper: s is divided by D, as in its code; in eq. 5 it sums over the
+    dimensions, so that `invariance` here is D times the equation's. v is as in the paper, without
+    the factor 1/2 of its code.
     """
     spread_a, overlap_a = _moments(a_BD)
     spread_b, overlap_b = _moments(b_BD)

@@ -125,7 +125,7 @@ class Programmes(nn.Module):
         if per_batch:
             noise = Noise(noise.seed, noise.step, torch.zeros_like(noise.cell_B[:1]))
         base_BW = pack(base_BG)
-        wanted_B = (share * popcount(base_BW)).ceil()
+        wanted_B = least(share, popcount(base_BW))
         reachable_B = popcount(base_BW & self.all_W) >= wanted_B
         mask_BW = torch.where(reachable_B[:, None], 0, self.all_W).expand(len(noise.cell_B), -1)
         done_B = ~reachable_B | (wanted_B <= 0)
@@ -177,6 +177,15 @@ class Programmes(nn.Module):
     def any(self) -> Tensor:
         """(G,) bool: genes of at least one programme."""
         return unpack(self.all_W, self.genes)
+
+
+def least(share: float, size_B: Tensor) -> Tensor:
+    """(B,) float64: the least whole number of genes that is at least `share` of `size_B`.
+
+    A product a rounding error above a whole number is that number: .07 of 100 genes are 7, though
+    .07 * 100 is 7.000000000000001, and .3 of 50 are 15, though in float32 the product is above.
+    """
+    return (share * size_B.double() - 1e-9).ceil()
 
 
 def pack(bits_BG: Tensor) -> Tensor:

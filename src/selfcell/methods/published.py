@@ -141,6 +141,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
 )
 
+CONTROLS = dict.fromkeys(("gene_programme_permuted", "random_mask_matched"), "gene_programme")
+"""Controls of our own and what they stand beside: under `protocol: published` they take all that
+it does, so that they differ from it by their one change. They have no deviation of their own."""
+
 SCRATCH: dict[str, Any] = {"activation": "relu"}
 """Settings of the network trained from scratch under `protocol: published`."""
 
@@ -148,6 +152,7 @@ RE_SCORED: dict[str, str] = {
     "knn5_drop": "The nearest neighbour is dropped, though no query is among the reference cells.",
     "head": "Fine-tuned networks are judged by neighbours of their code, not by their own head.",
     "macro_f1_union": "Macro-F1 runs over true and predicted types; one without test cells is 0.",
+    "ev_batches": "Explained variance is the mean of the values of batches of 1,024 cells.",
     "pca_refitted": "PCA is fitted anew on the test cells, so pool and test lie in two spaces.",
 }
 """Released ways of evaluating, which every study computes beside its own."""
@@ -164,8 +169,10 @@ def settings(
         changed: the one that is the other way round.
 
     Returns:
-        Two dictionaries, empty for a task that the study did not have.
+        Two dictionaries, empty for a task that the study did not have, unless it is one of the
+        `CONTROLS`.
     """
+    task = CONTROLS.get(task, task)
     every = [deviation for deviation in DEVIATIONS if task in deviation.methods]
     if protocol == "published":
         taken = [deviation for deviation in every if deviation is not changed]

@@ -54,6 +54,7 @@ class RandomMaskMatched(Masked):
 
     def __init__(self, params: DrawParams, context: Context, rate_G: Tensor) -> None:
         super().__init__(params, context)
+        self.per_batch = params.per_batch
         self.register_buffer("rate_G", rate_G, persistent=False)
 
     def decoded(self) -> Tensor:
@@ -62,7 +63,10 @@ class RandomMaskMatched(Masked):
 
     def draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visible: what the mask leaves. In the loss: what it hides."""
-        mask_BG = rated_mask(batch.noise, self.rate_G)
+        noise = batch.noise
+        if self.per_batch:
+            noise = Noise(noise.seed, noise.step, torch.zeros_like(noise.cell_B[:1]))
+        mask_BG = rated_mask(noise, self.rate_G).expand_as(batch.x_BG)
         return ~mask_BG, mask_BG
 
 

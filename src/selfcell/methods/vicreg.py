@@ -1,8 +1,9 @@
 """VICReg: views agree, every dimension varies, no two covary.
 
 Source: Bardes et al. 2022 (VICReg), eq. 1-6; augmentations of Richter et al. 2024.
-Differs from the paper: AdamW and narrower projector; the study of Richter et al. has no VICReg,
-the field's benchmark does.
+Differs from the paper: AdamW and narrower projector; the invariance term is divided by the number
+of dimensions, as in its code, where eq. 5 sums over them. The study of Richter et al. has no
+VICReg, the field's benchmark does.
 
 Shape suffixes: V the two views, B cells, D dimensions.
 """

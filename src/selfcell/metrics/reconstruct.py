@@ -1,14 +1,15 @@
 """How well expression is predicted: explained variance and squared error over a whole data set.
 
 All values come from sums over every cell, kept by gene, that can be filled in chunks of any size.
-The released code averaged the values of batches, which for a ratio is another number.
+The released code averaged the values of batches, which for a ratio is another number; it stands
+beside ours under names of its own, a chunk being a batch.
 
 Shape suffixes: N cells of a chunk, G genes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from selfcell.errors import DataError
 
 METRICS = {"ev_weighted": True, "ev_uniform": True, "mse": False}
 """Overall metrics, and whether higher is better."""
+BATCHED = {"ev_weighted_batches": True, "ev_uniform_batches": True}
+"""Those of the released code, likewise: means of the values of batches."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Sums:
         n: cells.
         mean_G, square_G: of the truth: mean, and sum of squared deviations from it.
         error_G, spread_G: of the error (truth - prediction): the same two.
+        batches: of each chunk in which a gene varies, the released code's two values.
     """
 
     n: int
@@ -33,6 +37,7 @@ class Sums:
     square_G: np.ndarray
     error_G: np.ndarray
     spread_G: np.ndarray
+    batches: tuple[tuple[float, float], ...] = field(default=(), kw_only=True)
 
     @classmethod
     def none(cls, genes: int) -> Sums:
@@ -47,7 +52,8 @@ class Sums:
         truth_NG = np.asarray(truth_NG, dtype=np.float64)
         error_NG = truth_NG - predicted_NG
         parts = [part for x_NG in (truth_NG, error_NG) for part in _moments(x_NG)]
-        return cls(len(truth_NG), *parts)
+        sums = cls(len(truth_NG), *parts)
+        return replace(sums, batches=(sums._as_batch(),)) if sums.square_G.any() else sums
 
     def __add__(self, other: Sums) -> Sums:
         """Of the cells of both.
@@ -67,7 +73,7 @@ class Sums:
             step_G = mean_other_G - mean_G
             parts.append(mean_G + step_G * (other.n / n))
             parts.append(square_G + square_other_G + step_G**2 * (self.n * other.n / n))
-        return Sums(n, *parts)
+        return Sums(n, *parts, batches=self.batches + other.batches)
 
     def values(self) -> dict[str, float]:
         """The overall metrics.
@@ -93,6 +99,24 @@ class Sums:
             "ev_uniform": float(self.explained_G[varies_G].mean()),
             "mse": float(mse),
         }
+
+    def batch_values(self) -> dict[str, float]:
+        """`BATCHED`: means over the chunks, each weighing the same; empty where there is none.
+
+        In a chunk, a gene that does not vary counts 0 in the uniform mean (1 if the error does not
+        vary either) and nothing in the weighted one, as in torchmetrics.
+
+        Source: Richter et al. 2024 (released code).
+        Differs from the paper: chunks in which no gene varies, of one cell say, are left out.
+        """
+        if not self.batches:
+            return {}
+        return dict(zip(BATCHED, np.mean(self.batches, axis=0).tolist(), strict=True))
+
+    def _as_batch(self) -> tuple[float, float]:
+        flat_G = self.spread_G < 1e-12 * self.n  # a constant's variance is 0 but for rounding
+        value_G = np.where(self.square_G > 0, self.explained_G, flat_G)
+        return float(np.average(value_G, weights=self.square_G)), float(value_G.mean())
 
     @property
     def explained_G(self) -> np.ndarray:

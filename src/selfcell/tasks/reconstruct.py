@@ -24,7 +24,7 @@ from selfcell.data.cells import StoreCells
 from selfcell.data.store import Store
 from selfcell.data.thinning import Halves, thin
 from selfcell.keys import derive, generator
-from selfcell.metrics.reconstruct import METRICS, Sums
+from selfcell.metrics.reconstruct import BATCHED, METRICS, Sums
 from selfcell.specs import FrozenSpec, Thinning
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
@@ -32,7 +32,7 @@ from selfcell.tasks import ridge
 from selfcell.tasks.model import Decoder, Trained
 from selfcell.tasks.score import UNSCORED, embedding_status
 
-CHUNK = 1024
+CHUNK = 1024  # the released code's batch in testing, of which `BATCHED` are means
 RUN = ("target", "corpus", "method", "init", "seed", "draw", "mode", "readout", "status")
 Predict = Callable[[slice], np.ndarray]
 
@@ -136,12 +136,15 @@ class Rows:
         self, data: Molecules, readout: str, sums: Sums | None, n_train: int, status: str = "ok"
     ) -> None:
         """One readout of one division; no sums where the status is one of `UNSCORED`."""
-        values = dict.fromkeys(METRICS, np.nan) if sums is None else sums.values()
+        every = METRICS | BATCHED
+        values = dict.fromkeys(every, np.nan)
+        if sums is not None:  # a bound without a prediction has no batches
+            values = sums.values() | sums.batch_values()
         run = {**data.keys, "draw": data.draw, "readout": readout, "status": status}
         size = {"n_labels": 0, "n_train": n_train, "n_test": data.n_test}
         self._scores += [
-            {**run, **size, "metric": name, "value": values[name], "higher_is_better": better}
-            for name, better in METRICS.items()
+            {**run, **size, "metric": name, "value": value, "higher_is_better": every[name]}
+            for name, value in values.items()
         ]
         if sums is None:
             return
