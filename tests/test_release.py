@@ -183,16 +183,15 @@ def test_figures_redraw_to_the_same_bytes_without_training(checkout: Path, tmp_p
     assert "pretrain" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "path", sorted((REPO / "results" / "released").glob("*/figures/*.csv")), ids=str
-)
+RELEASED = REPO / "results" / "released"
+
+
+@pytest.mark.parametrize("path", sorted(RELEASED.glob("*/figures/*.csv")), ids=str)
 def test_released_tables_can_be_drawn_by_this_code(path: Path) -> None:
     assert set(read_table(path).columns) == set(module(path.stem).COLUMNS)
 
 
-@pytest.mark.parametrize(
-    "manifest", (REPO / "results" / "released").glob("*/manifest.json"), ids=str
-)
+@pytest.mark.parametrize("manifest", sorted(RELEASED.glob("*/manifest.json")), ids=str)
 def test_released_files_are_those_of_the_manifest(manifest: Path) -> None:
     files = json.loads(manifest.read_text())["files"]
     assert files == {name: sha256_file(manifest.parent / name) for name in files}
