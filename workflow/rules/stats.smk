@@ -37,7 +37,7 @@ rule by_gene:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 20),
+        mem_mb=grows(1200, 20),
         runtime=grows(4, 0.02),
     params:
         runs="\n".join(TASK_FOLDERS),
