@@ -57,10 +57,12 @@ FIRST = (
 
 def short(folder: Path) -> str:
     """The arms compared first, by task and target: primary metric with its 95 % interval."""
-    parts = []
+    from selfcell.stats.table import read
+
+    scores, parts = read(folder / "scores.parquet"), []
     for task, shown in TASKS.items():
         metric, head = next(iter(shown.metrics.items()))
-        rows = _arms(folder, task, metric)
+        rows = _arms(scores, task, metric)
         if rows.empty:
             continue
         places = _places(rows)
@@ -97,9 +99,11 @@ def _best(own: pd.DataFrame, place: tuple[str, str], origin: str) -> str:
 
 def full(folder: Path) -> str:
     """Every arm, task and metric of a study, the best first within a target."""
-    parts = []
+    from selfcell.stats.table import read
+
+    scores, parts = read(folder / "scores.parquet"), []
     for task, shown in TASKS.items():
-        tables = {metric: _arms(folder, task, metric) for metric in shown.metrics}
+        tables = {metric: _arms(scores, task, metric) for metric in shown.metrics}
         rows = tables[next(iter(tables))]
         if rows.empty:
             continue
@@ -119,16 +123,15 @@ def full(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _arms(folder: Path, task: str, metric: str) -> pd.DataFrame:
+def _arms(scores: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     """Means and intervals of the arms of a task; empty where the study does not hold it."""
     from selfcell.figures.summary import arm_summary
-    from selfcell.stats import table
+    from selfcell.stats.table import overall
 
-    scores = table.read(folder / "scores.parquet")
     shown = TASKS[task]
-    scores = scores[(scores.task == task) & (scores.regime == shown.regime)]
-    scores = scores[scores.readout.isin(shown.readouts) & (scores.metric == metric)]
-    return scores if scores.empty else arm_summary(table.overall(scores, metric, task))
+    rows = scores[(scores.task == task) & (scores.regime == shown.regime)]
+    rows = rows[rows.readout.isin(shown.readouts) & (rows.metric == metric)]
+    return rows if rows.empty else arm_summary(overall(rows, metric, task))
 
 
 def _places(rows: pd.DataFrame) -> list[tuple[str, str]]:

@@ -71,6 +71,20 @@ class Job(Section):
         return cls.model_validate_json(text)
 
 
+class Arm(Job):
+    """What the slice of an evaluation of one network holds of the arm it is."""
+
+    corpus: Name
+    method: Name
+    seed: int
+
+    def keys(self, init: str, mode: str, run_hash: str) -> dict[str, str | int]:
+        """Columns of the score table that are the same in all rows of the job."""
+        own = {"study": self.study, "protocol": self.protocol, "corpus": self.corpus}
+        own |= {"method": self.method, "init": init, "mode": mode, "run_hash": run_hash}
+        return {**own, "seed": self.seed}
+
+
 class PretrainSpec(Job):
     """All that a pre-training run depends on beside its data and its code."""
 
@@ -113,12 +127,9 @@ class ProteinTuning(Section):
     """Weight decay of AdamW."""
 
 
-class FrozenSpec(Job):
+class FrozenSpec(Arm):
     """Readouts of a frozen model on its targets."""
 
-    corpus: Name
-    method: Name
-    seed: int
     network: Network
     """What the weights are put into."""
     readouts: list[Readout]
@@ -128,13 +139,10 @@ class FrozenSpec(Job):
     """None: no protein target."""
 
 
-class ProteinSpec(Job):
+class ProteinSpec(Arm):
     """A fine-tuned arm on a protein target, or all rivals there (method `RIVALS`)."""
 
     protein: Name
-    corpus: Name
-    method: Name
-    seed: int
     seeds: list[int]
     """Of the rivals with random weights."""
     normalisation: Normalisation
@@ -153,13 +161,10 @@ class TunedRegime(Section):
     steps: int
 
 
-class FineTuneSpec(Job):
+class FineTuneSpec(Arm):
     """A fine-tuning job: all regimes and draws of one arm, seed and target."""
 
     target: Name
-    corpus: Name
-    method: Name
-    seed: int
     regimes: list[TunedRegime]
     batch: int
     weight_decay: float

@@ -114,6 +114,11 @@ class Study:
             and (entry.network if tuned else entry.params or "activation" in entry.network)
         ]
 
+    def _tuned_on(self, corpus: str) -> list[str]:
+        """Methods whose models of a corpus are fine-tuned."""
+        on = self.corpora[corpus].methods
+        return [name for name in self.config.fine_tuning.methods if on is None or name in on]
+
     def targets_of(self, corpus: str) -> list[str]:
         """Targets that models of a corpus are evaluated on."""
         return [name for name, target in self.targets.items() if corpus in target.corpora]
@@ -145,10 +150,7 @@ class Study:
             jobs.append(FineTune(name, NONE, RIVALS, 0))
             arms = [(NONE, SCRATCH)] if target.fine_tune and self.config.fine_tuning.methods else []
             for corpus in target.fine_tune:
-                on = self.corpora[corpus].methods
-                arms += [
-                    (corpus, m) for m in self.config.fine_tuning.methods if on is None or m in on
-                ]
+                arms += [(corpus, method) for method in self._tuned_on(corpus)]
             jobs += [FineTune(name, *arm, s) for arm in arms for s in self.config.pretraining.seeds]
         return jobs
 
@@ -164,8 +166,7 @@ class Study:
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
-                on = self.corpora[corpus].methods
-                own = [arm for arm in tuning.methods if on is None or arm in on]
+                own = self._tuned_on(corpus)
                 arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
             for corpus, arm in arms:
                 for seed in self.config.pretraining.seeds:

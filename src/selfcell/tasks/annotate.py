@@ -52,6 +52,10 @@ class Data:
         test = StoreCells.named(store, split["test"])
         return cls(split, Truth.of(split), pool, _dense(pool), _dense(test))
 
+    def keys(self) -> dict[str, str]:
+        """Columns of the score table that name the target and how it was split."""
+        return {"target": self.split["target"], "split": self.split["hash"]}
+
 
 def _dense(cells: StoreCells) -> torch.Tensor:
     rows = np.arange(len(cells.ids))
@@ -80,18 +84,7 @@ def require_genes(model: Trained, store: Store) -> None:
 
 def frozen(spec: FrozenSpec, model: Trained, data: Data, run_hash: str) -> Frames:
     """Score rows and prediction rows of a frozen model on one target."""
-    keys = {
-        "study": spec.study,
-        "protocol": spec.protocol,
-        "corpus": spec.corpus,
-        "target": data.split["target"],
-        "split": data.split["hash"],
-        "method": spec.method,
-        "init": "pretrained",
-        "seed": spec.seed,
-        "mode": "frozen",
-        "run_hash": run_hash,
-    }
+    keys = spec.keys("pretrained", "frozen", run_hash) | data.keys()
     encoder = model.put_into(spec.network)
     pool_PD = embed(encoder, data.x_PG).numpy()
     test_ND = embed(encoder, data.x_NG).numpy()
@@ -108,18 +101,7 @@ def fine_tuned(
         status: of the pre-trained model, carried into the rows ("ok" for scratch).
         init: "pretrained" or "random".
     """
-    keys = {
-        "study": spec.study,
-        "protocol": spec.protocol,
-        "corpus": spec.corpus,
-        "target": spec.target,
-        "split": data.split["hash"],
-        "method": spec.method,
-        "init": init,
-        "seed": spec.seed,
-        "mode": "fine-tuned",
-        "run_hash": run_hash,
-    }
+    keys = spec.keys(init, "fine-tuned", run_hash) | data.keys()
     scores = Scores(keys, data.truth)
     for regime in spec.regimes:
         draws: Sequence[np.ndarray] = data.truth.draws[regime.labels][: regime.draws]

@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from selfcell.data.cells import StoreCells, log_normalise
+from selfcell.data import loader
+from selfcell.data.cells import StoreCells
 from selfcell.data.splits import pool_dataset
 from selfcell.data.store import Store
 from selfcell.keys import generator
@@ -67,10 +68,7 @@ class Data:
         """Read both sides of a split; `how` normalises proteins ("clr" or "log1p")."""
         sides = (stores[pool_dataset(split)], "pool"), (stores[split["dataset"]], "test")
         cells = [StoreCells.named(store, split[side]) for store, side in sides]
-        x_PG, x_NG = (
-            torch.from_numpy(log_normalise(c.rows(np.arange(len(c.ids))), c.total_N).toarray())
-            for c in cells
-        )
+        x_PG, x_NG = (loader.normalise(c.rows(np.arange(len(c.ids))), c.total_N) for c in cells)
         y_PQ, y_NQ = (
             normalise(store.protein.loc[split[side], split["proteins"]].to_numpy(), how)
             for store, side in sides
@@ -194,16 +192,7 @@ def by_neighbours(
 
 def frozen(spec: FrozenSpec, model: Trained, data: Data, run_hash: str) -> Rows:
     """Rows of a frozen model on one protein target."""
-    keys = {
-        "study": spec.study,
-        "protocol": spec.protocol,
-        "corpus": spec.corpus,
-        "method": spec.method,
-        "init": "pretrained",
-        "seed": spec.seed,
-        "mode": "frozen",
-        "run_hash": run_hash,
-    }
+    keys = spec.keys("pretrained", "frozen", run_hash)
     rows, encoder = Rows(keys, data), model.put_into(spec.network)
     codes = embed(encoder, data.x_PG).numpy(), embed(encoder, data.x_NG).numpy()
     rows.code(*codes, model.status)

@@ -102,16 +102,7 @@ def fine_tuned(
         status: of the pre-trained model, carried into the rows ("ok" for scratch).
         init: "pretrained" or "random".
     """
-    keys = {
-        "study": spec.study,
-        "protocol": spec.protocol,
-        "corpus": spec.corpus,
-        "method": spec.method,
-        "init": init,
-        "seed": spec.seed,
-        "mode": "fine-tuned",
-        "run_hash": run_hash,
-    }
+    keys = spec.keys(init, "fine-tuned", run_hash)
     rows, regimes = Rows(keys, data), [str(n) for n in spec.tuning.n_train]
     for regime, draw, chosen in data.draws():
         if regime in regimes and draw < spec.tuning.draws:

@@ -179,16 +179,7 @@ def frozen(
 ) -> Rows:
     """Rows of a frozen model on one target. Needs `spec.reconstruction`."""
     assert spec.reconstruction is not None
-    keys = {
-        "study": spec.study,
-        "protocol": spec.protocol,
-        "corpus": spec.corpus,
-        "method": spec.method,
-        "init": "pretrained",
-        "seed": spec.seed,
-        "mode": "frozen",
-        "run_hash": run_hash,
-    }
+    keys = spec.keys("pretrained", "frozen", run_hash)
     rows, encoder = Rows(keys), model.put_into(spec.network)
     for draw in range(spec.reconstruction.draws):
         data = Molecules.read(store, split, spec.reconstruction, draw)
