@@ -142,7 +142,8 @@ def _draw_secondary(
         axes.set_yticks(range(len(names)), [_words(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         _finish(axes, limits, own)
-        style.title(axes, index + 1, style.target_name(target), f"from {style.corpus_name(corpus)}")
+        heads = style.target_name(target), f"from {style.corpus_name(corpus)}"
+        style.title(axes, index + 1, *heads, narrow=len(places) > 3)
         axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
     panels[len(panels) // 2].set_xlabel("difference in macro-F1")
 
@@ -170,11 +171,12 @@ def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size:
 
     mark, colour = MARKS[row.verdict]
     if pd.isna(row.difference):
-        # No pair of runs to compare: say why, at the line of no difference.
+        # No pair of runs to compare: say why.
         why = "did not learn" if row.n_failed else "not run"
         axes.text(
-            0.0, y, f" {why}", fontsize=style.SMALL, color=style.GREY, va="center", ha="right"
-        )
+            0.5, y, why, transform=axes.get_yaxis_transform(), fontsize=style.SMALL,
+            color=style.GREY, va="center", ha="center",
+        )  # fmt: skip
         return
     if limits[0] <= row.difference <= limits[1]:
         if row.low < row.high:

@@ -67,7 +67,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         for target in style.in_order(frame.target)
         for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
     ]
-    columns = 2 if len(panels) in (2, 4) else min(len(panels), 3)
+    columns = min(len(panels), 2 if len(panels) <= 6 else 3)
     rows = -(-len(panels) // columns)
     with style.styled():
         figure = style.new(min(62.0 * rows + 20.0, style.MAX_HEIGHT_MM))

@@ -75,34 +75,24 @@ def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:
 def _changes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """One row a type: runs matched by regime, seed and draw; a seedless rival meets every seed."""
     from selfcell.stats.crossed import crossed
-    from selfcell.stats.paired import complete, sort_regimes
+    from selfcell.stats.paired import by_seed_and_draw, sort_regimes
 
     on = ["label", "regime", "draw"] + (["seed"] if b.seed.nunique() > 1 else [])
     both = a.merge(b[[*on, "value"]], on=on, suffixes=("", "_b"))
     if both.empty:
         return
-    both["change"] = both.value - both.value_b
+    both["difference"] = both.value - both.value_b
     regimes = sort_regimes(set(both.regime))
-    # a regime with one draw (the full pool) stands beside every draw of the others
-    draws = {regime: set(both.draw[both.regime == regime]) for regime in regimes}
-    several = [found for found in draws.values() if len(found) > 1]
-    common = sorted(set.intersection(*several)) if several else [0]
     for label, own in both.groupby("label", sort=True):
-        layers = []
-        for regime in regimes:
-            part = own[own.regime == regime].pivot_table("change", "seed", "draw")
-            wide = part if len(draws[regime]) > 1 else part.iloc[:, [0] * len(common)]
-            wide = wide.reindex(columns=common) if len(draws[regime]) > 1 else wide
-            layers.append(wide.reindex(sorted(set(both.seed))).to_numpy(float))
-        value_SD = sum(layers) / len(layers)
-        kept, columns = complete(value_SD)
-        if not kept:
+        value_SD = by_seed_and_draw(own)
+        if not value_SD.size:
             continue
-        result = crossed(value_SD[kept][:, columns])
+        result = crossed(value_SD)
         low, high = result.interval()
         yield {
             "label": label, "difference": result.mean, "low": low, "high": high,
-            "regimes": ",".join(regimes), "n_seeds": len(kept), "n_draws": len(columns),
+            "regimes": ",".join(regimes),
+            "n_seeds": value_SD.shape[0], "n_draws": value_SD.shape[1],
         }  # fmt: skip
 
 

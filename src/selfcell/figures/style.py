@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,9 @@ TARGET_NAMES = {
     "kang": "Kang",
     "kang_stim": "Kang stimulated",
     "baron": "Baron pancreas",
+    "pbmc10k_protein_200": "PBMC10k with proteins",
+    "pbmc5k_protein_200": "PBMC5k with proteins",
+    "cite_200": "PBMC5k proteins",
 }
 CORPUS_NAMES = {
     "kang_ctrl": "Kang control",
@@ -202,15 +206,19 @@ def in_order(targets: Iterable[str]) -> list[str]:
     return sorted(set(targets), key=lambda t: (known.index(t) if t in known else len(known), t))
 
 
-def title(axes: Axes, index: int, first: str, second: str = "") -> None:
-    """Panel letter and title: a bold line, and a plain one below it."""
-    axes.set_title(first, pad=14.0 if second else 5.0)
+def title(axes: Axes, index: int, first: str, second: str = "", *, narrow: bool = False) -> None:
+    """Panel letter and title: a bold line, and a plain one below it; both in several lines where
+    the panel is narrow (a fifth of the page)."""
+    if narrow:
+        first, second = textwrap.fill(first, 12), textwrap.fill(second, 17)
+    height = 5.0 + 9.0 * len(second.splitlines())
+    axes.set_title(first, pad=height, va="bottom")
     if second:
         axes.annotate(
             second, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
             fontsize=SMALL, color="#404040",
         )  # fmt: skip
-    letter(axes, index, 14.0 if second else 5.0)
+    letter(axes, index, height)
 
 
 def bounded(axes: Axes, means: Sequence[float]) -> None:
