@@ -46,6 +46,10 @@ def test_the_default_study_is_what_the_protocol_asks_for(data):
         (["baselines"], ["pcaa"], ["unknown 'pcaa'", "did you mean 'pca'"]),
         (["fine_tuning", "regimes"], [{"labels": 11}], ["unknown '11'"]),
         (["study"], "../up", ["study"]),
+        (["pretraining", "steps"], True, ["steps: true is no number"]),
+        (["pretraining", "seeds"], [0, False], ["seeds.1: false is no number"]),
+        (["protein", "tuning", "n_train"], [999], ["unknown '999'", "there are: 100, 50, all"]),
+        (["protein", "tuning", "draws"], 11, ["draws: 11", "[1, 10] (draws of cite_200)"]),
     ],
 )
 def test_what_is_refused_and_how(data, path, value, words):
@@ -166,3 +170,11 @@ def test_names_that_would_mix_up_arms_are_refused(data, path, value, words):
         part["method"] = "random_mask"
     with pytest.raises(ConfigError, match=words):
         from_mapping(data)
+
+
+def test_a_value_in_place_of_a_list_is_one_fault(data):
+    data["corpora"][0]["sources"][0]["where"] = {"condition": "CTRL"}
+    with pytest.raises(ConfigError) as error:
+        from_mapping(data)
+    place = "configuration: corpora.0.sources.0.where.condition"
+    assert error.value.got == f"{place}: 'CTRL' is no list; remedy: [CTRL]"

@@ -263,6 +263,13 @@ def test_reconstruction_without_baselines_is_refused(data):
         from_mapping(data | {"reconstruction": {}, "baselines": []})
 
 
+def test_a_donor_column_goes_before_the_registrys_one_donor(data):
+    assert Study(from_mapping(data)).datasets["pbmc3k"].one_donor
+    data["datasets"][1]["donor"] = "who"
+    spec = Study(from_mapping(data)).datasets["pbmc3k"]
+    assert (spec.donor, spec.one_donor) == ("who", False)
+
+
 def test_a_target_needs_labels(data):
     data["datasets"][1] = {"name": "mine", "path": "mine.h5ad"}
     data["targets"][0]["dataset"] = "mine"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from selfcell.data.parse import parse
+from selfcell.data.parse import nearest, parse
 from selfcell.data.protein_split import ProteinSplit
 from selfcell.data.registry import DatasetSpec, Registry
 from selfcell.data.section import Section
@@ -33,6 +33,8 @@ class Dataset(Section):
     """obs column of cell types."""
     donor: str = ""
     """obs column of donors; empty: unknown."""
+    one_donor: bool = False
+    """All cells come from one donor, whom no column names."""
     batch: str = ""
     """obs column of technical batches; empty: unknown."""
     condition: str = ""
@@ -47,6 +49,8 @@ class Dataset(Section):
         """
         columns = self.model_dump(exclude={"name", "path", "sha256"}, exclude_defaults=True)
         if not self.path:
+            if self.donor:  # a column says more than the registry's word that there is one
+                columns.setdefault("one_donor", False)
             return registry.dataset(self.name).model_copy(update=columns)
         return DatasetSpec.own(self.name, self.path, self.sha256, **columns)
 
@@ -129,6 +133,22 @@ class Protein(Section):
     """Of the proteins. clr: log1p counts less their mean over the cell's proteins, which cancels
     the depth of staining. log1p: as in the paper."""
     tuning: ProteinTuning = ProteinTuning()
+
+    @model_validator(mode="after")
+    def _tuned_within(self) -> Self:
+        """Fine-tuning names regimes and draws that its targets have."""
+        tuned = [target for target in self.targets if target.fine_tune]
+        known = {str(n) for target in tuned for n in target.n_train}
+        for regime in map(str, self.tuning.n_train if tuned else []):
+            if regime not in known:
+                raise ValueError(f"tuning.n_train: unknown {regime!r}; {nearest(regime, known)}")
+        for target in tuned:
+            if self.tuning.draws > target.draws:
+                where = f"tuning.draws: {self.tuning.draws} is outside [1, {target.draws}]"
+                raise ValueError(f"{where} (draws of {target.name})")
+            if not {str(n) for n in target.n_train} & set(map(str, self.tuning.n_train)):
+                raise ValueError(f"tuning.n_train: none is a regime of {target.name}")
+        return self
 
 
 class GeneSets(Section):

@@ -76,6 +76,13 @@ def test_canonical_cells(raw: anndata.AnnData, table: GeneTable) -> None:
     assert list(cells.obs["n_genes"]) == [raw.X[i].nnz for i in kept]
 
 
+def test_one_donor_needs_no_column(raw: anndata.AnnData, table: GeneTable) -> None:
+    spec = DatasetSpec.own("mine", "x.h5ad", label="type", one_donor=True)
+    result = qc(raw, spec, table, LIMITS, {})
+    assert set(result.cells.obs["donor"]) == {"mine"}
+    assert set(result.cells.obs["batch"]) == {"unknown"}
+
+
 def test_cells_are_drawn_of_those_that_pass(raw: anndata.AnnData, table: GeneTable) -> None:
     def kept(cells: anndata.AnnData, n: int) -> set[str]:
         drawn = qc(cells, SPEC.model_copy(update={"max_cells": n}), table, LIMITS, ONTOLOGY)

@@ -107,6 +107,8 @@ def test_own_data() -> None:
         DatasetSpec.own("mine", "cells.h5ad", doner="d")
     with pytest.raises(ConfigError, match="species"):
         DatasetSpec.own("mine", "cells.h5ad", species="mouse")
+    with pytest.raises(ConfigError, match="donor and one_donor: .*; give one"):
+        DatasetSpec.own("mine", "cells.h5ad", donor="who", one_donor=True)
 
 
 def test_a_spec_cannot_change() -> None:

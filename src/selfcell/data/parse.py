@@ -33,8 +33,14 @@ def parse(model: type[Model], data: object, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
+        faults, found = [], error.errors()
+        for fault in found:
+            # A list whose items were all refused is also said to be too short.
+            within = [other["loc"] for other in found if len(other["loc"]) > len(fault["loc"])]
+            if fault["type"] == "too_short" and any(
+                loc[: len(fault["loc"])] == fault["loc"] for loc in within
+            ):
+                continue
             place = ".".join(str(part) for part in fault["loc"] if part != "[key]")
             said = _said(fault)
             faults.append(f"{place}: {said}" if place else said)
@@ -45,6 +51,8 @@ def _said(fault: ErrorDetails) -> str:
     """A fault in our words: no pydantic prefix; a misspelt choice names the nearest one."""
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
+    if fault["type"] in ("list_type", "tuple_type"):
+        return f"{fault['input']!r} is no list; remedy: [{fault['input']}]"
     if fault["type"] == "literal_error" and isinstance(fault["input"], str):
         options = re.findall("'([^']*)'", fault["ctx"]["expected"])
         return f"unknown {fault['input']!r}; {nearest(fault['input'], options)}"

@@ -138,7 +138,8 @@ def _measure(
     frame["barcode"] = barcodes
     for role in ROLES:
         column = getattr(spec, role)
-        values = contract.labels(raw, column) if column else np.full(raw.n_obs, "", dtype=object)
+        constant = spec.name if role == "donor" and spec.one_donor else ""
+        values = contract.labels(raw, column) if column else np.full(raw.n_obs, constant, object)
         frame[role] = np.where(values == "", "unknown", values).astype(str)
     known = ontology.get(spec.ontology, {}) if spec.ontology else {}
     frame["ontology"] = [known.get(label, "") for label in frame["label"]]

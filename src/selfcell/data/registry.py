@@ -132,6 +132,7 @@ class DatasetSpec(Frozen):
         gene_ids: var column of Ensembl ids; empty: `gene_ids` where that holds them (10x), else
             the var names (symbols or Ensembl ids).
         label, donor, batch, condition: obs columns; empty: there is none.
+        one_donor: all cells come from one donor, whom no column names.
         species: human alone; the gene table and the gene sets are human.
         ontology: key in `label_to_cl.json`; empty: labels are not mapped.
         min_genes: floor of its own, for files that hold a selection of genes; None: the study's.
@@ -148,6 +149,7 @@ class DatasetSpec(Frozen):
     gene_ids: str = ""
     label: str = ""
     donor: str = ""
+    one_donor: bool = False
     batch: str = ""
     condition: str = ""
     species: Literal["human"] = "human"
@@ -158,6 +160,12 @@ class DatasetSpec(Frozen):
     licence: str = ""
     citation: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.donor and self.one_donor:
+            raise ValueError("donor and one_donor: a column says who, or nobody needs to; give one")
+        return self
 
     @classmethod
     def own(cls, name: str, path: str, sha256: str = "", **columns: str | int) -> DatasetSpec:

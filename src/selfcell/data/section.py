@@ -38,10 +38,13 @@ def _metadata(annotation: Any) -> list[Any]:
 
 
 def _check(place: str, value: Any, metadata: Sequence[Any]) -> None:
-    """Raise ValueError for a number outside the bounds of a field or of its items."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return
+    """Raise ValueError for a number outside the bounds of a field or of its items, and for true
+    or false (YAML's yes, no, on, off) where a number belongs."""
     bound = {name: getattr(m, name) for m in metadata for name in BOUNDS if hasattr(m, name)}
+    if not isinstance(value, (int, float)) or not bound:
+        return
+    if isinstance(value, bool):
+        raise ValueError(f"{place}: {str(value).lower()} is no number")
     inside = all(BOUNDS[name](value, end) for name, end in bound.items())
     if not inside:
         low, high = (
