@@ -11,8 +11,9 @@ import yaml
 
 from selfcell.claims import load
 from selfcell.config import from_mapping
-from selfcell.figures import FIGURES, per_type
+from selfcell.figures import FIGURES
 from selfcell.stats import table
+from selfcell.stats.by_type import changes
 from selfcell.stats.claims import CLAIMS, Ours, ledger
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
 from selfcell.stats.health import HEALTH
@@ -50,7 +51,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     CONTRASTS.write(contrasts, results / "contrasts.parquet")
     CONTRASTS.write(contrasts.iloc[:0], results / "task_contrasts.parquet")
     VERDICTS.write(verdicts, results / "verdicts.parquet")
-    own = Ours(contrasts, made.scores, per_type.summary(made.scores, made.truths, {}))
+    own = Ours(contrasts, made.scores, changes(made.scores, made.truths, Spec()))
     found = ledger(load(REPO / "resources/claims.yaml"), own, NAME, REPO / FOLDER)
     CLAIMS.write(found, results / "claims.parquet")
     COSTS.write(made.costs, results / "costs.parquet")

@@ -119,7 +119,7 @@ class Types(Section):
     corpus: Name
     """Of the study."""
     comparison: Words
-    """Of the table of figure per_type."""
+    """Of the changes by type."""
 
 
 class Claim(Section):

@@ -22,12 +22,12 @@ from selfcell.figures import (
     contrasts,
     embedding,
     label_efficiency,
-    per_type,
     pretexts,
     qc,
     style,
     training,
 )
+from selfcell.stats.by_type import TUNED, changes
 from selfcell.stats.claims import Ours, ledger
 from selfcell.stats.contrasts import Spec, contrast_table
 from selfcell.stats.published import FOLDER
@@ -38,6 +38,7 @@ REPORT = Path(__file__).parents[2] / "workflow" / "report"
 RELEASED = Path(__file__).parents[2] / "results" / "released" / "default" / "figures"
 PRETEXTS = tuple(factory.PRETEXTS)
 ROLES = {("baron", "kang_ctrl"): "negative control"}
+SPEC = Spec(resamples=20, negative_controls={"baron": ["kang_ctrl"]})
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +107,8 @@ def made_table(name: str, size: str) -> pd.DataFrame:
         if name == "pretexts":
             return pretexts.summary(overall(made.scores, "macro_f1"), ROLES)
         if name == "per_type":
-            return per_type.summary(made.scores, made.truths, ROLES)
-        spec = Spec(resamples=20, negative_controls={"baron": ["kang_ctrl"]})
-        return contrasts.summary(contrast_table(made.scores, made.predictions, made.truths, spec))
+            return changes(made.scores, made.truths, SPEC)
+        return contrasts.summary(contrast_table(made.scores, made.predictions, made.truths, SPEC))
     if name == "embedding":
         return embedding.summary(cells())
     return qc.summary(quality()) if name == "qc" else training.summary(histories(tasks))
@@ -117,7 +117,7 @@ def made_table(name: str, size: str) -> pd.DataFrame:
 def ledger_of(made: factory.Made) -> pd.DataFrame:
     """The paper's claims held against a made-up study."""
     compared = contrast_table(made.scores, made.predictions, made.truths, Spec(resamples=20))
-    ours = Ours(compared, made.scores, per_type.summary(made.scores, made.truths, ROLES))
+    ours = Ours(compared, made.scores, changes(made.scores, made.truths, SPEC))
     return ledger(load(REPO / "resources/claims.yaml"), ours, "made", REPO / FOLDER)
 
 
@@ -282,10 +282,10 @@ def test_runs_that_all_failed_are_a_result(small: factory.Made, init: str, tmp_p
     failed = (scores.init == init) | (init == "every")
     scores.loc[failed, "status"] = "not_learned"
     assert label_efficiency.summary(overall(scores, "macro_f1"), {}).n_failed.sum() > 0
-    assert per_type.summary(scores, small.truths, {}).empty
+    assert changes(scores, small.truths, SPEC).empty
     for name, frame in (
         ("label_efficiency", label_efficiency.summary(overall(scores, "macro_f1"), {})),
-        ("per_type", per_type.summary(scores, small.truths, {})),
+        ("per_type", changes(scores, small.truths, SPEC)),
     ):
         figures.write_table(frame, tmp_path / "a.csv")
         figure = figures.drawn(figures.module(name), figures.read_table(tmp_path / "a.csv"))
@@ -293,11 +293,11 @@ def test_runs_that_all_failed_are_a_result(small: factory.Made, init: str, tmp_p
 
 
 def test_per_type_numbers(small: factory.Made) -> None:
-    frame = per_type.summary(small.scores, small.truths, {})
+    frame = changes(small.scores, small.truths, SPEC)
     s = small.scores[(small.scores.label == "NK") & (small.scores.seed == 1)]
     a = s[(s.method == "random_mask") & (s["mode"] == "fine-tuned")]
     b = s[s.method == "scratch"]
-    row = frame[(frame.label == "NK") & (frame.comparison == per_type.TUNED)].iloc[0]
+    row = frame[(frame.label == "NK") & (frame.comparison == TUNED)].iloc[0]
     assert row.regimes == "10,all" and row.n_draws == 3
     one_seed = []
     for side in (a, b):

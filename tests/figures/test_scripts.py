@@ -53,13 +53,14 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     done = call(
         *("contrasts", *inputs, "--splits", split, "--spec", '{"resamples": 30}'),
         *("--out", compared, "--verdicts", verdicts, "--tasks", tmp_path / "tasks.parquet"),
+        *("--types", tmp_path / "types.parquet"),
     )
     assert done.returncode == 0, done.stderr
     for name, files in (
         ("contrasts", [compared]),
         ("label_efficiency", [out["scores"], compared]),
         ("pretexts", [out["scores"], compared]),
-        ("per_type", [out["scores"], compared, split]),
+        ("per_type", [tmp_path / "types.parquet"]),
     ):
         csv, pdf, png = (tmp_path / f"{name}.{ending}" for ending in ("csv", "pdf", "png"))
         outputs = ("--table", csv, "--pdf", pdf, "--png", png)

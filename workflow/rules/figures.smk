@@ -16,11 +16,7 @@ TABLE_INPUTS = {
     "contrasts": [f"{RESULTS}/contrasts.parquet"],
     "label_efficiency": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
     "pretexts": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
-    "per_type": [
-        f"{RESULTS}/scores.parquet",
-        f"{RESULTS}/contrasts.parquet",
-        *splits(STUDY.targets),
-    ],
+    "per_type": [f"{RESULTS}/type_changes.parquet"],
     "embedding": [f"{RESULTS}/maps.parquet"],
     "qc": expand(f"{RESULTS}/data/{{name}}/qc.parquet", name=STUDY.datasets),
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),

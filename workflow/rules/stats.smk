@@ -96,6 +96,7 @@ rule contrasts:
     output:
         contrasts=f"{RESULTS}/contrasts.parquet",
         tasks=f"{RESULTS}/task_contrasts.parquet",
+        types=f"{RESULTS}/type_changes.parquet",
         verdicts=f"{RESULTS}/verdicts.parquet",
     log:
         f"{LOGS}/contrasts.log",
@@ -121,7 +122,8 @@ rule contrasts:
     shell:
         "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
-        " --out {output.contrasts} --tasks {output.tasks} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
+        " --out {output.contrasts} --tasks {output.tasks} --types {output.types}"
+        " --verdicts {output.verdicts} 2> >(tee {log} >&2)"
 
 
 rule claims:
@@ -130,7 +132,7 @@ rule claims:
         published=[file_of(name) for name in TABLES],
         contrasts=f"{RESULTS}/contrasts.parquet",
         scores=f"{RESULTS}/scores.parquet",
-        types=f"{RESULTS}/figures/per_type.csv",
+        types=f"{RESULTS}/type_changes.parquet",
     output:
         f"{RESULTS}/claims.parquet",
     log:

@@ -10,7 +10,7 @@ from selfcell import job
 
 
 def main(args: argparse.Namespace) -> None:
-    from selfcell.stats import contrasts, pretrain, table, tasks
+    from selfcell.stats import by_type, contrasts, pretrain, table, tasks
     from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truths
 
     spec = contrasts.Spec.parse(json.loads(args.spec))
@@ -21,6 +21,8 @@ def main(args: argparse.Namespace) -> None:
         contrasts.CONTRASTS.write(frame, path)
     with job.atomic(args.tasks) as path:
         contrasts.CONTRASTS.write(tasks.task_table(scores, spec), path)
+    with job.atomic(args.types) as path:
+        by_type.TYPE_CHANGES.write(by_type.changes(scores, truths, spec), path)
     costs = COSTS.read(args.costs)
     with job.atomic(args.verdicts) as path:
         frame = pretrain.verdict_table(scores, predictions, costs, truths, spec)
@@ -36,5 +38,6 @@ if __name__ == "__main__":
     parser.add_argument("--spec", default="{}", help="JSON: stats.contrasts.Spec")
     parser.add_argument("--out", type=Path, required=True, help="contrasts, parquet")
     parser.add_argument("--tasks", type=Path, required=True, help="other tasks' contrasts, parquet")
+    parser.add_argument("--types", type=Path, required=True, help="changes by type, parquet")
     parser.add_argument("--verdicts", type=Path, required=True, help="verdicts, parquet")
     job.run(main, parser)

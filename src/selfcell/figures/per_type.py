@@ -2,98 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from selfcell.figures import require, style
-from selfcell.figures.summary import Roles, roles, with_roles
+from selfcell.stats.by_type import FROZEN, TUNED, TYPE_CHANGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from selfcell.stats.predictions import Truth
-
-COLUMNS = (
-    *("target", "corpus", "role", "comparison", "label", "n_pool", "share"),
-    *("difference", "low", "high", "regimes", "n_seeds", "n_draws"),
-)
-FROZEN, TUNED = "probe − PCA", "fine-tuned − from scratch"
+COLUMNS = TYPE_CHANGES.names
 LOOK = {FROZEN: (style.BLUE, "o", -0.14), TUNED: (style.RED, "s", 0.14)}
 
 
 def table(files: Sequence[Path]) -> pd.DataFrame:
-    """Paired change of F1 of each type.
-
-    Args:
-        files: the score table, the contrast table, then the split file of each target.
-    """
-    from selfcell.stats.predictions import read_truths
-    from selfcell.stats.table import read
-
-    return summary(read(files[0]), read_truths(files[2:]), roles(files[1]))
-
-
-def summary(scores: pd.DataFrame, truths: Mapping[str, Truth], known: Roles) -> pd.DataFrame:
-    """Masked autoencoder minus its rival for each type: the PCA probe with the better mean
-    macro-F1 over all types, and the network from scratch; crossed 95 % intervals."""
-    from selfcell.stats.table import of_study
-
-    rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
-    rows = of_study(rows)
-    found = []
-    mae = rows[(rows.method == "random_mask") & ~rows.corpus.map(style.is_control).astype(bool)]
-    for (target, corpus), own in mae.groupby(["target", "corpus"], sort=True):
-        others = rows[rows.target == target]
-        heads = others[others.readout == "head"]  # re-scores of the same network are no runs
-        pool = dict(zip(truths[target].classes, truths[target].pool, strict=True))
-        for comparison, a, b in (
-            (FROZEN, own[own.readout == "probe"], _best_pca(others)),
-            (TUNED, own[own.readout == "head"], heads[heads.method == "scratch"]),
-        ):
-            for row in _changes(a, b):
-                n = pool[str(row["label"])]
-                share = n / sum(pool.values())
-                head = {"target": target, "corpus": corpus, "comparison": comparison}
-                found.append({**head, **row, "n_pool": n, "share": share})
-    frame = pd.DataFrame(found, columns=[name for name in COLUMNS if name != "role"])
-    return with_roles(frame, known)[list(COLUMNS)]
-
-
-def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:
-    is_pca = rows.method.str.split("_").str[0] == "pca"
-    pca = rows[is_pca & (rows.readout == "probe") & ~rows.corpus.map(style.is_control).astype(bool)]
-    if pca.empty:
-        return pca
-    method, corpus = pca.groupby(["method", "corpus"]).value.mean().idxmax()
-    return pca[(pca.method == method) & (pca.corpus == corpus)]
-
-
-def _changes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """One row a type: runs matched by regime, seed and draw; a seedless rival meets every seed."""
-    from selfcell.stats.crossed import crossed
-    from selfcell.stats.paired import by_seed_and_draw, sort_regimes
-
-    on = ["label", "regime", "draw"] + (["seed"] if b.seed.nunique() > 1 else [])
-    both = a.merge(b[[*on, "value"]], on=on, suffixes=("", "_b"))
-    if both.empty:
-        return
-    both["difference"] = both.value - both.value_b
-    regimes = sort_regimes(set(both.regime))
-    for label, own in both.groupby("label", sort=True):
-        value_SD = by_seed_and_draw(own)
-        if not value_SD.size:
-            continue
-        result = crossed(value_SD)
-        low, high = result.interval()
-        yield {
-            "label": label, "difference": result.mean, "low": low, "high": high,
-            "regimes": ",".join(regimes),
-            "n_seeds": value_SD.shape[0], "n_draws": value_SD.shape[1],
-        }  # fmt: skip
+    """Paired change of F1 of each type: `stats.by_type.TYPE_CHANGES`, from its file."""
+    return TYPE_CHANGES.read(files[0])
 
 
 def draw(frame: pd.DataFrame) -> Figure:

@@ -77,7 +77,7 @@ class Ours:
     Attributes:
         contrasts: `stats.contrasts.CONTRASTS`.
         scores: `stats.table.SCORES`.
-        types: the table of figure per_type.
+        types: `stats.by_type.TYPE_CHANGES`.
     """
 
     contrasts: pd.DataFrame
