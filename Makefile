@@ -16,7 +16,8 @@ PIP := $(BIN)/python -m pip install -c envs/constraints.txt
 # On a terminal with bars of all jobs and of each rule; in a log file the plain lines.
 BARS := $(shell test -t 2 && echo --logger rich)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(BARS)
-STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
+# Asked once, when the environment is there; empty, with a message, for a faulty configuration.
+STUDY = $(eval STUDY := $(shell $(BIN)/python workflow/scripts/study.py --config '$(CONFIG)'))$(STUDY)
 RESULTS = results/$(STUDY)
 REPORT = $(RESULTS)/report.html
 
@@ -24,13 +25,13 @@ REPORT = $(RESULTS)/report.html
 .DELETE_ON_ERROR:
 
 plan: $(VENV)/study  ## say what the study of CONFIG will take, before it is run
-	$(BIN)/python workflow/scripts/plan.py --config $(CONFIG)
+	$(BIN)/python workflow/scripts/plan.py --config '$(CONFIG)'
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
-	$(SNAKEMAKE) --configfile $(CONFIG)
-	@test -n "$(STUDY)" || { echo "$(CONFIG) names no study" >&2; exit 2; }
+	@test -n "$(STUDY)"
+	$(SNAKEMAKE) --configfile '$(CONFIG)'
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures workflow/report -newer $(REPORT))" ]; then \
-		$(BIN)/snakemake --configfile $(CONFIG) --report $(RESULTS)/.report.html && \
+		$(BIN)/snakemake --configfile '$(CONFIG)' --report $(RESULTS)/.report.html && \
 		mv $(RESULTS)/.report.html $(REPORT); fi
 	@echo
 	@echo "score table  $(RESULTS)/scores.parquet"
@@ -53,7 +54,7 @@ schema: $(VENV)/study  ## write the configuration's schema from the code
 	$(BIN)/python workflow/scripts/schema.py --out workflow/schemas/config.schema.yaml
 
 release: study  ## copy the small files of CONFIG's finished study to results/released
-	$(BIN)/python workflow/scripts/release.py --config $(CONFIG)
+	$(BIN)/python workflow/scripts/release.py --config '$(CONFIG)'
 
 readme: $(VENV)/study  ## write the generated parts of README.md from results/released
 	$(BIN)/python workflow/scripts/readme.py

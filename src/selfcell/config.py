@@ -218,8 +218,9 @@ def load_config(path: Path | str) -> Config:
     """Read and check one configuration file. Raises ConfigError."""
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        needed = "YAML text in UTF-8"
+        raise ConfigError(f"{path} is not YAML: {error}", needed) from error
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path} holds no mapping", "the keys of config.yaml")
     return from_mapping(data, str(path))

@@ -67,6 +67,31 @@ def test_module_names_its_source(path: Path) -> None:
     assert missing == [], "say which paper and equation, and how it differs, or `nothing`"
 
 
+def unsourced(source: str) -> list[str]:
+    """Public functions and methods of a file that compute and do not say where from: those
+    annotated to return numbers."""
+    return [
+        name
+        for name, node in public(ast.parse(source))
+        if not isinstance(node, ast.ClassDef)
+        and node.returns is not None
+        and ast.unparse(node.returns) in ("float", "np.ndarray", "dict[str, float]")
+        and not any(ast.unparse(mark).endswith("property") for mark in node.decorator_list)
+        and "Source:" not in (ast.get_docstring(node) or "")
+    ]
+
+
+@pytest.mark.parametrize("path", tracked("src/selfcell/metrics/*.py"), ids=str)
+def test_every_metric_names_its_source(path: Path) -> None:
+    assert unsourced((REPO / path).read_text(encoding="utf-8")) == []
+
+
+def test_metrics_without_a_source_are_found() -> None:
+    source = "def a(x) -> float:\n    'A.'\ndef b(x) -> str: ...\n"
+    source += "def c(x) -> np.ndarray:\n    'Source: here.'\n"
+    assert unsourced(source) == ["a"]
+
+
 def test_missing_docstrings_are_found() -> None:
     methods = "    def b(self): ...\n    def _c(self): ...\n"
     source = f'"""M."""\nclass A:\n    """A."""\n{methods}def d(): ...\n'

@@ -82,9 +82,9 @@ class LabelSpec(Section):
     draws: int = Field(default=10, ge=1)
     """Label draws per regime, nested across regimes."""
     min_test: int = Field(default=15, ge=1)
-    """A type with fewer test or pool cells is left out for every arm."""
+    """A type with fewer test cells is left out for every arm."""
     min_train: int = Field(default=3, ge=1)
-    """A type with fewer test or pool cells is left out for every arm."""
+    """A type with fewer cells in the training pool is left out for every arm."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

@@ -139,7 +139,10 @@ def ece(true_N: np.ndarray, proba_NK: np.ndarray, bins: int = BINS) -> float:
 def overall(
     true_N: np.ndarray, predicted_N: np.ndarray, classes: int, proba_NK: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Every overall metric by name; `ece` only where probabilities are given."""
+    """Every overall metric by name; `ece` only where probabilities are given.
+
+    Source: that of each, above.
+    """
     table_KK1 = confusion(true_N, predicted_N, classes)
     values = {name: metric(table_KK1) for name, metric in OVERALL.items()}
     if proba_NK is not None:

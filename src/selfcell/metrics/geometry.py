@@ -27,7 +27,11 @@ def effective_rank(z_BD: Tensor) -> float:
 
 
 def spread(z_BD: Tensor) -> float:
-    """Mean over dimensions of the standard deviation over cells (ddof 1), >= 0."""
+    """Mean over dimensions of the standard deviation over cells (ddof 1), >= 0; 0: collapsed.
+
+    Source: Chen & He 2021 (SimSiam), section 4.1, "std". Differs from the paper: codes are taken
+    as they are, not as unit vectors, so that the scale shows too.
+    """
     return float(z_BD.double().std(0).mean())
 
 
@@ -56,6 +60,9 @@ def retrieval(a_BD: Tensor, b_BD: Tensor) -> float:
 
     In [0, B]. Codes are centred per view first, so that a shared offset does not count. A tie
     counts as a miss: collapsed codes retrieve nothing.
+
+    Source: van den Oord et al. 2018, section 2.3 (the positive found among N samples), as a share.
+    Differs from the paper: cosine in place of a learned score.
     """
     a_BD, b_BD = (F.normalize((z - z.mean(0)).double(), dim=1) for z in (a_BD, b_BD))
     cosine_BB = a_BD @ b_BD.T

@@ -84,7 +84,10 @@ class Lineage:
         return np.where(right_N, true_N, predicted_N)
 
     def similarity(self, true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
-        """(N,) Lin similarity of each prediction to the truth, in [0, 1]; 0 for "none"."""
+        """(N,) Lin similarity of each prediction to the truth, in [0, 1]; 0 for "none".
+
+        Source: `Ontology.lin`.
+        """
         return np.where(predicted_N >= 0, self.similarity_KK[true_N, predicted_N], 0.0)
 
 
@@ -145,7 +148,10 @@ def score(
 
 
 def values(true_N: np.ndarray, predicted_N: np.ndarray, lineage: Lineage) -> dict[str, float]:
-    """The four scores of `Scored.values`, of cells that no policy removes."""
+    """The four scores of `Scored.values`, of cells that no policy removes.
+
+    Source: as there.
+    """
     forgiven_N = lineage.forgive(true_N, predicted_N)
     table_KK1 = classify.confusion(true_N, forgiven_N, len(lineage.classes))
     similarity_N = lineage.similarity(true_N, predicted_N)

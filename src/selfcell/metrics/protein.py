@@ -15,8 +15,11 @@ LOWER_IS_BETTER = frozenset({"mse"})
 
 
 def correlation(a_NQ: np.ndarray, b_NQ: np.ndarray) -> np.ndarray:
-    """(Q,) Pearson correlation of each column; 0 where either side is constant, since a constant
-    prediction says nothing of who has more."""
+    """(Q,) Pearson correlation of each column, in [-1, 1].
+
+    Source: Pearson's product-moment coefficient. Differs from it: 0 where either side is
+    constant, since a constant prediction says nothing of who has more.
+    """
     a_NQ, b_NQ = np.asarray(a_NQ, np.float64), np.asarray(b_NQ, np.float64)
     centred = a_NQ - a_NQ.mean(0), b_NQ - b_NQ.mean(0)
     spread_Q = [np.square(x).sum(0) for x in centred]

@@ -147,6 +147,9 @@ def shared(copied: Sums, opposite: Sums) -> Sums:
     Given a cell's expression the halves are independent and alike, so their covariance over cells
     is the variance of what the cell determines; the rest of the scored half is noise.
 
+    Source: classical test theory, split-half reliability (Spearman 1910, Brown 1910), by gene.
+    Differs from it: a covariance in place of a correlation, so that genes weigh by variance.
+
     Args:
         copied: sums of the seen half as prediction. opposite: sums of its negative. Their errors
             are the halves' difference and sum, whose variances differ by four covariances.
