@@ -32,12 +32,19 @@ def prepare(spec: DatasetSpec, cache: Path, mirrors: Sequence[str], out: Path) -
     """Fetch a data set and write it to `out` as h5ad.
 
     A lone h5ad is copied as it is (a local one is linked to); other formats, and data sets onto
-    which tables are joined, are converted.
+    which tables are joined, are converted. A slice of the Census is streamed.
 
     Raises:
+        ConfigError: a slice of the Census without the extra that reads it.
         FetchError: a source is out of reach or not what was pinned.
         DataError: a source cannot be read.
     """
+    if (chosen := spec.source.artefact.census) is not None:
+        from selfcell.data import census
+
+        roles = tuple(filter(None, (spec.label, spec.donor, spec.batch, spec.condition)))
+        census.write(chosen, roles, lambda source: obtain(source, cache, mirrors), out)
+        return
     path = obtain(spec.source, cache, mirrors)
     if format_of(path, spec) == "h5ad" and not spec.joins:
         if spec.source.artefact.kind == "local":
