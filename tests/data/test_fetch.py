@@ -7,16 +7,10 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import anndata
-import numpy as np
 import pytest
 
 from selfcell.data import fetch as fetching
@@ -24,60 +18,7 @@ from selfcell.data import transport
 from selfcell.data.fetch import Patience, cache_dir, fetch, mirror_list, obtain
 from selfcell.data.registry import Artefact, Source
 from selfcell.errors import FetchError
-
-BODY = bytes(range(256)) * 4096  # 1 MiB
-SHA = hashlib.sha256(BODY).hexdigest()
-QUICK = Patience(stall_s=0.4, tries=3, backoff_s=0.01, lock_s=10)
-
-
-class Server:
-    """An HTTP server whose answers follow a script: one word a request, then `good` for ever."""
-
-    def __init__(self) -> None:
-        self.script: list[str] = []
-        self.ranges: list[str | None] = []
-        self.paths: list[str] = []
-        self.body = BODY
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *args: Any) -> None:
-                """Say nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/x.bin"
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        word = self.script.pop(0) if self.script else "good"
-        asked = request.headers.get("Range")
-        self.ranges.append(asked)
-        self.paths.append(request.path)
-        if word.isdigit():
-            request.send_error(int(word))
-            return
-        start = int(asked[6:-1]) if asked and word != "norange" else 0
-        body = self.body[start:]
-        request.send_response(206 if start else 200)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        if word == "altered":
-            body = b"!" + body[1:]
-        if word in ("truncated", "stall"):
-            request.wfile.write(body[: len(body) // 2])
-            request.wfile.flush()
-            if word == "stall":
-                time.sleep(1.0)
-            request.close_connection = True
-            return
-        if word == "slow":
-            time.sleep(1.0)  # others start meanwhile
-        request.wfile.write(body)
+from tests.data.http_server import BODY, QUICK, SHA, Server
 
 
 @pytest.fixture
@@ -349,62 +290,3 @@ def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_dir("/given") == Path("/given")
     monkeypatch.delenv("SELFCELL_CACHE")
     assert cache_dir() == Path.home() / ".cache" / "selfcell"
-
-
-ID = "9f222629-9e39-47d0-b83f-e08d610c7479"
-
-
-def of_cellxgene(server: Server, sha256: str = "") -> Artefact:
-    """A data set by its id, from this server instead of the public one."""
-    base = server.url.removesuffix("/x.bin")
-    return Artefact(name="x", kind="cellxgene", dataset=ID, url=base, sha256=sha256)
-
-
-@pytest.fixture
-def h5ad(tmp_path: Path) -> bytes:
-    """A small h5ad."""
-    cells = anndata.AnnData(np.ones((30, 50), np.float32))
-    cells.write_h5ad(tmp_path / "made.h5ad")
-    return (tmp_path / "made.h5ad").read_bytes()
-
-
-def test_a_data_set_of_cellxgene_by_its_id(server: Server, tmp_path: Path, h5ad: bytes) -> None:
-    server.body = h5ad
-    made = of_cellxgene(server)
-    assert made.url.endswith(f"/{ID}.h5ad")
-    assert Artefact.model_validate_json(made.model_dump_json()) == made
-    server.script = ["truncated"]
-    path = fetch(made, tmp_path / "cache", patience=QUICK)
-    assert (path.name, path.read_bytes()) == (f"{ID}.h5ad", h5ad)
-    assert len(server.paths) == 2 and set(server.paths) == {f"/{ID}.h5ad"}
-    assert fetch(made, tmp_path / "cache", patience=QUICK) == path
-    assert len(server.paths) == 2
-    assert list((tmp_path / "cache").rglob(".*.part")) == []
-
-
-def test_another_copy_is_not_taken_for_the_first(
-    server: Server, tmp_path: Path, h5ad: bytes
-) -> None:
-    server.body = h5ad
-    path = fetch(of_cellxgene(server), tmp_path / "cache", patience=QUICK)
-    server.body = h5ad[:-1] + b"!"
-    path.write_bytes(b"damaged")
-    first = hashlib.sha256(h5ad).hexdigest()
-    with pytest.raises(FetchError, match=f"sha256.*needed: sha256 {first}"):
-        fetch(of_cellxgene(server), tmp_path / "cache", patience=QUICK)
-
-
-def test_what_is_no_h5ad_is_no_first_copy(server: Server, tmp_path: Path, h5ad: bytes) -> None:
-    for body in (b"<html>gone</html>", h5ad[:-3000]):
-        server.body = body
-        with pytest.raises(FetchError, match="gave no whole h5ad.*check the id"):
-            fetch(of_cellxgene(server), tmp_path / "cache", patience=QUICK)
-    assert not list((tmp_path / "cache").rglob("*.h5ad*"))
-    server.body = h5ad
-    assert fetch(of_cellxgene(server), tmp_path / "cache", patience=QUICK).read_bytes() == h5ad
-
-
-def test_a_pinned_data_set_must_be_the_pinned(server: Server, tmp_path: Path, h5ad: bytes) -> None:
-    server.body = h5ad
-    with pytest.raises(FetchError, match=f"needed: sha256 {SHA}"):
-        fetch(of_cellxgene(server, SHA), tmp_path / "cache", patience=QUICK)

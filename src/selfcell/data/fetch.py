@@ -127,9 +127,7 @@ def obtain(
     return _cached(target, source.sha256, make, patience)
 
 
-def _first_sum(
-    artefact: Artefact, cache: Path, mirrors: Sequence[str], patience: Patience
-) -> str:
+def _first_sum(artefact: Artefact, cache: Path, mirrors: Sequence[str], patience: Patience) -> str:
     """Sum of a file of CELLxGENE that nobody pinned: of the first copy that came whole, which is
     put into the cache and its sum beside, so that no other copy is ever taken for it."""
     import h5py

@@ -1,21 +1,53 @@
-"""Write h5ad block by block: no more than a block of the matrix is ever in memory."""
+"""Where cells go block by block: to an h5ad, of whose matrix no more than a block is ever held, or
+to memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
+from scipy import sparse
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy import sparse
+    from anndata import AnnData
 
 # gzip, since the bytes LZF writes differ from run to run; shuffled bytes pack faster and smaller
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 _CHUNK = 1 << 16
+
+
+class Sink(Protocol):
+    """What takes cells by blocks of rows."""
+
+    def append(self, block: sparse.csr_matrix) -> None:
+        """Add (B, G) counts, after those added before."""
+
+    def finish(self, obs: pd.DataFrame, var: pd.DataFrame, obsm: Mapping[str, Any]) -> None:
+        """Add all but the counts."""
+
+
+class InMemory:
+    """Holds the cells: they are in `cells` when all is done."""
+
+    cells: AnnData
+
+    def __init__(self) -> None:
+        self._blocks: list[sparse.csr_matrix] = []
+
+    def append(self, block: sparse.csr_matrix) -> None:
+        """Add counts of cells."""
+        self._blocks.append(block)
+
+    def finish(self, obs: pd.DataFrame, var: pd.DataFrame, obsm: Mapping[str, Any]) -> None:
+        """Make the AnnData."""
+        from anndata import AnnData
+
+        X = sparse.vstack(self._blocks, format="csr")
+        self.cells = AnnData(X=X, obs=obs, var=var, obsm=dict(obsm))
 
 
 class H5adWriter:
