@@ -24,6 +24,7 @@ from selfcell.data import own
 from selfcell.data.contract import labels
 from selfcell.data.corpus import Corpus
 from selfcell.data.genes import GeneTable
+from selfcell.data.h5ad import InMemory
 from selfcell.data.loader import normalise
 from selfcell.data.parse import nearest, parse
 from selfcell.data.qc import Limits, qc
@@ -239,14 +240,14 @@ def pretrain(
     parameters(method, spec.params, "pretrain")
     limits = parse(Limits, {"min_genes": min_genes}, "pretrain")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
-    programmes = read_gmt(gene_sets) if gene_sets else {}
+    programmes, passed = read_gmt(gene_sets) if gene_sets else {}, InMemory()
     matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
     table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
-    done = qc(matrix.in_memory(), matrix.spec, table, limits, {})
-    log.info("%d of %d cells pass quality control", len(done.cells), len(done.table))
-    vocabulary, _ = choose({"cells": done.cells}, [CELLS], {}, chosen)
+    done = qc(matrix, table, limits, {}, lambda _: passed)
+    log.info("%d of %d cells pass quality control", len(passed.cells), len(done.table))
+    vocabulary, _ = choose({"cells": passed.cells}, [CELLS], {}, chosen)
     with TemporaryDirectory() as temporary:
-        write_store(done.cells, vocabulary, Path(temporary, "cells"))
+        write_store(passed.cells, vocabulary, Path(temporary, "cells"))
         store = Store.open(Path(temporary, "cells"), verify=False)
         corpus = Corpus.build(CELLS, {"cells": store}, {})
         result = train(spec, corpus, programmes)

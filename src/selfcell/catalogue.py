@@ -24,6 +24,7 @@ from selfcell.release import sources
 from selfcell.study import Study
 
 PACKAGES = "https://pypi.org/project"
+CENSUS = "https://chanzuckerberg.github.io/cellxgene-census/"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]], right: str = "") -> str:
@@ -108,6 +109,8 @@ def link(artefact: Artefact) -> str:
         form = "source archive of " if artefact.sdist else ""
         name = f"[{artefact.package}]({PACKAGES}/{artefact.package}/{artefact.version}/)"
         return f"{form}{name} {artefact.version}"
+    if artefact.census:
+        return f"the [CELLxGENE Census]({CENSUS}) of {artefact.census.version}"
     if artefact.url.startswith("https://raw.githubusercontent.com/"):
         owner, project, commit = artefact.url.split("/")[3:6]
         return f"[{owner}/{project}](https://github.com/{owner}/{project}/tree/{commit})"

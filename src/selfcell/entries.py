@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from selfcell.data.artefacts import UUID, CensusSlice
 from selfcell.data.parse import nearest, parse
 from selfcell.data.protein_split import ProteinSplit
 from selfcell.data.registry import DatasetSpec, Registry
@@ -23,8 +24,13 @@ class Dataset(Section):
     """Names the data set in the rest of this file and in every table."""
     path: str = ""
     """Own file (h5ad, 10x h5, folder of 10x mtx, AnnData zarr); empty: the registry's entry."""
+    cellxgene: str = Field("", pattern=UUID)
+    """Id of a data set's version at CELLxGENE, whose h5ad is fetched; usually its counts are in
+    `raw`."""
+    census: CensusSlice | None = None
+    """A slice of the CELLxGENE Census (docs/sources.md)."""
     sha256: str = ""
-    """Of the own file, to pin it; empty: not checked."""
+    """Of the own file or of CELLxGENE's, to pin it; empty: not checked."""
     layer: str = ""
     """Matrix holding raw counts: empty for X, `raw` for .raw.X, else a layer's name."""
     gene_ids: str = ""
@@ -42,17 +48,34 @@ class Dataset(Section):
     max_cells: int = Field(0, ge=0, le=10**9)
     """Draw at most this many of the cells that pass quality control; 0: all."""
 
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(map(bool, (self.path, self.cellxgene, self.census))) > 1:
+            raise ValueError("a data set has one of path, cellxgene, census")
+        return self
+
     def spec(self, registry: Registry) -> DatasetSpec:
         """What the download and QC scripts need; what is given here goes before the registry's.
 
         Raises ConfigError on unknown registry names.
         """
-        columns = self.model_dump(exclude={"name", "path", "sha256"}, exclude_defaults=True)
-        if not self.path:
+        places = {"path", "cellxgene", "census"}
+        columns = self.model_dump(exclude={"name", "sha256", *places}, exclude_defaults=True)
+        artefact: dict[str, Any] = {"name": self.name, "sha256": self.sha256}
+        if self.path:
+            artefact |= {"kind": "local", "path": self.path}
+        elif self.cellxgene:
+            artefact |= {"kind": "cellxgene", "dataset": self.cellxgene}
+        elif self.census:
+            ontology = self.census.ontology or registry.reference("cell_ontology").source
+            census = self.census.model_copy(update={"ontology": ontology})
+            artefact |= {"kind": "census", "census": census}
+        else:
             if self.donor:  # a column says more than the registry's word that there is one
                 columns.setdefault("one_donor", False)
             return registry.dataset(self.name).model_copy(update=columns)
-        return DatasetSpec.own(self.name, self.path, self.sha256, **columns)
+        data = {"name": self.name, "source": {"artefact": artefact}, **columns}
+        return parse(DatasetSpec, data, f"data set {self.name!r}")
 
 
 class Quality(Section):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import anndata
 import numpy as np
@@ -11,11 +13,14 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from selfcell.data import own
 from selfcell.data import qc as quality
 from selfcell.data.genes import GeneTable
+from selfcell.data.h5ad import H5adWriter, InMemory
+from selfcell.data.own import Matrix, raw_counts
 from selfcell.data.parse import parse
-from selfcell.data.qc import WHOLE_GENOME, Limits, qc
-from selfcell.data.readers import read_h5ad, write_h5ad
+from selfcell.data.qc import WHOLE_GENOME, Limits
+from selfcell.data.readers import read_h5ad
 from selfcell.data.registry import DatasetSpec
 from selfcell.errors import ConfigError, DataError
 from selfcell.keys import generator
@@ -24,6 +29,23 @@ N, G = 8, WHOLE_GENOME
 SPEC = DatasetSpec.own("mine", "x.h5ad", label="type", donor="who", ontology="mine")
 ONTOLOGY = {"mine": {"a": "CL:0000001"}}
 LIMITS = Limits(min_genes=10)
+
+
+class Checked(NamedTuple):
+    """What quality control made, all of it in memory."""
+
+    cells: anndata.AnnData
+    table: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def qc(
+    raw: anndata.AnnData, spec: DatasetSpec, table: GeneTable, limits: Limits, ontology: Any
+) -> Checked:
+    """Quality control of cells in memory."""
+    sink = InMemory()
+    done = quality.qc(Matrix.of(raw, spec.layer, spec), table, limits, ontology, lambda _: sink)
+    return Checked(sink.cells, done.table, done.summary)
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +189,29 @@ def test_proteins_follow_their_cells(raw: anndata.AnnData, table: GeneTable) -> 
 
 
 def test_written_twice_the_bytes_are_the_same(
-    raw: anndata.AnnData, table: GeneTable, tmp_path: Path
+    raw: anndata.AnnData, table: GeneTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    raw.obsm["protein"] = pd.DataFrame({"CD3": np.arange(N, dtype=float)}, index=raw.obs_names)
+    raw.write_h5ad(tmp_path / "raw.h5ad")
     files = []
-    for name in ("one.h5ad", "two.h5ad"):
-        write_h5ad(qc(raw, SPEC, table, LIMITS, ONTOLOGY).cells, tmp_path / name)
+    for name, rows in (("one.h5ad", 3), ("two.h5ad", 1024)):
+        monkeypatch.setattr(own, "BLOCK", rows)
+        with raw_counts(tmp_path / "raw.h5ad", SPEC) as matrix, ExitStack() as stack:
+            path = tmp_path / name
+            quality.qc(
+                *(matrix, table, LIMITS, ONTOLOGY),
+                lambda n, path=path, stack=stack: stack.enter_context(H5adWriter(path, n)),
+            )
         files.append((tmp_path / name).read_bytes())
     assert files[0] == files[1]
-    back = read_h5ad(tmp_path / "one.h5ad", SPEC)
+    back, held = (
+        read_h5ad(tmp_path / "one.h5ad", SPEC),
+        qc(raw, SPEC, table, LIMITS, ONTOLOGY).cells,
+    )
+    assert (back.X != held.X).nnz == 0
+    pd.testing.assert_frame_equal(back.obs, held.obs)
+    pd.testing.assert_frame_equal(back.var, held.var)
+    pd.testing.assert_frame_equal(back.obsm["protein"], held.obsm["protein"])
     assert list(back.obs["label"]) == ["a", "b", "b", "a"]
     assert back.obs["label"].dtype == object
 

@@ -1,13 +1,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from selfcell.data.cells import log_normalise
 from selfcell.data.corpus import cells_hash
 from selfcell.data.specs import VocabularySpec
 from selfcell.data.splits import side_ids
@@ -15,7 +13,6 @@ from selfcell.data.vocabulary import (
     alignment,
     choose,
     factors_with_targets,
-    most_variable,
     read_vocabulary,
     training_cells,
     write_vocabulary,
@@ -126,35 +123,6 @@ def test_no_gene_at_all_is_an_error() -> None:
     cells, splits = study()
     with pytest.raises(DataError, match="vocabulary is empty"):
         pick(cells, splits)
-
-
-def test_the_most_variable_are_scanpys() -> None:
-    import scanpy as sc
-
-    cells = make_cells("a", 300, range(400))
-    x = log_normalise(sparse.csr_matrix(cells.X), cells.obs["total_counts"].to_numpy())
-    ours = most_variable(x, cells.var_names.to_numpy(), 50)
-    table = sc.pp.highly_variable_genes(
-        AnnData(x, var=pd.DataFrame(index=cells.var_names)),
-        flavor="seurat",
-        n_top_genes=50,
-        inplace=False,
-    )
-    assert set(ours) == set(cells.var_names[table["highly_variable"]])
-
-
-def test_ties_go_by_gene_id_and_silent_genes_are_never_chosen() -> None:
-    cells = make_cells("a", 100, range(60))
-    counts = cells.X.toarray()
-    counts[:, 31] = counts[:, 30]
-    counts[:, 7] = 0
-    x = log_normalise(sparse.csr_matrix(counts), counts.sum(axis=1))
-    ids = np.array(gene_ids(range(60)))
-    ranked = most_variable(x, ids, 60)
-    assert ids[7] not in ranked
-    assert ranked.index(ids[31]) == ranked.index(ids[30]) + 1
-    turned = np.arange(60)[::-1]
-    assert most_variable(sparse.csr_matrix(x[:, turned]), ids[turned], 60) == ranked
 
 
 def test_factors_need_a_measured_target() -> None:

@@ -16,7 +16,8 @@ TEMPORARY = re.compile("(?<![A-Za-z0-9_.])/" + "tmp/")
 PRIVATE = re.compile(r"\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b")
 ADDRESS = re.compile(r"\b(?:https?|ftp)://([A-Za-z0-9.\-\[\]:{}]+)")
 PUBLIC = (
-    "127.0.0.1", "localhost", "arxiv.org", "citeseerx.ist.psu.edu", "creativecommons.org",
+    "127.0.0.1", "localhost", "arxiv.org", "chanzuckerberg.github.io", "citeseerx.ist.psu.edu",
+    "creativecommons.org", "datasets.cellxgene.cziscience.com",
     "doi.org", "download.pytorch.org", "github.com", "json-schema.org", "keepachangelog.com",
     "nullprogram.com", "pypi.org", "purl.obolibrary.org", "raw.githubusercontent.com", "semver.org",
     "www.10xgenomics.com", "www.ebi.ac.uk", "www.gsea-msigdb.org", "www.ncbi.nlm.nih.gov",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from selfcell import job
@@ -12,18 +13,23 @@ from selfcell import job
 def main(args: argparse.Namespace) -> None:
     """Read, check, map genes, filter cells, write."""
     from selfcell.data.genes import GeneTable
+    from selfcell.data.h5ad import H5adWriter
+    from selfcell.data.own import raw_counts
     from selfcell.data.parse import parse_json
     from selfcell.data.qc import Limits, qc
-    from selfcell.data.readers import read_h5ad, read_or_refuse, write_h5ad
     from selfcell.data.registry import DatasetSpec
 
     spec = DatasetSpec.from_json(args.spec)
     limits = parse_json(Limits, args.limits, "--limits")
     ontology = json.loads(args.ontology.read_text(encoding="utf-8"))
-    raw = read_or_refuse(read_h5ad, args.raw, spec)
-    result = qc(raw, spec, GeneTable.from_csv(args.genes), limits, ontology)
-    with job.atomic(args.out_cells) as temporary:
-        write_h5ad(result.cells, temporary)
+    table = GeneTable.from_csv(args.genes)
+    with ExitStack() as stack:
+        matrix = stack.enter_context(raw_counts(args.raw, spec))
+        temporary = stack.enter_context(job.atomic(args.out_cells))
+        result = qc(
+            *(matrix, table, limits, ontology),
+            lambda n_genes: stack.enter_context(H5adWriter(temporary, n_genes)),
+        )
     with job.atomic(args.out_table) as temporary:
         result.table.to_parquet(temporary, index=False)
     job.write_json(result.summary, args.out_summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from selfcell import job
@@ -13,19 +14,18 @@ log = logging.getLogger("selfcell")
 
 def main(args: argparse.Namespace) -> None:
     """Read all cells and splits, choose genes, write the vocabulary and the alignment."""
-    import anndata
-
     from selfcell.data import vocabulary
+    from selfcell.data.own import on_disk
     from selfcell.data.specs import CorpusSpec, VocabularySpec, named_paths, read_spec, read_specs
     from selfcell.data.splits import read_splits
     from selfcell.errors import intact
     from selfcell.masks import gmt, tf_names
 
     paths = named_paths(args.cells, "--cells")
-    cells = {}
+    cells, stack = {}, ExitStack()
     for name, path in paths.items():
         with intact(path):
-            cells[name] = anndata.read_h5ad(path)
+            cells[name] = stack.enter_context(on_disk(Path(path)))
     corpora = read_specs(CorpusSpec, args.corpora, "--corpora")
     spec = read_spec(VocabularySpec, args.options, "--options")
     factors: list[str] = []
@@ -38,6 +38,7 @@ def main(args: argparse.Namespace) -> None:
     vocabulary.write_vocabulary(genes, chosen_on, args.out)
     with job.atomic(args.out_alignment) as temporary:
         vocabulary.alignment(cells, genes).to_parquet(temporary, index=False)
+    stack.close()
     log.info("%d genes: %s", len(genes), genes.filter(regex="^(from|measured)_").sum().to_dict())
 
 

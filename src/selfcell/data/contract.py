@@ -27,22 +27,18 @@ UNLABELLED = frozenset({"", "nan", "none", "na", "n/a", "<na>", "null"})
 _BLOCK = 1 << 22
 
 
-def check(adata: AnnData, spec: DatasetSpec) -> None:
-    """Check a data set as it was read.
+def check_all_but_counts(adata: AnnData, spec: DatasetSpec) -> None:
+    """Check what needs no matrix; counts are checked as they are read (`require_counts`).
 
     Args:
-        adata: cells x genes, counts in X (or in the layer the spec names).
+        adata: names, columns and proteins of the cells.
         spec: what its columns mean.
 
     Raises:
         DataError: the first thing that is wrong, its place, and the remedy.
     """
-    if 0 in adata.shape:
-        what = "cells" if adata.n_obs == 0 else "genes"
-        raise DataError(f"data set {spec.name!r} has no {what}", "at least one cell and one gene")
     check_names(adata, spec)
     _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
-    _check_counts(adata, spec)
     if "protein" in adata.obsm:
         _check_protein(adata, spec)
 
@@ -88,9 +84,13 @@ def require_counts(adata: AnnData, spec: DatasetSpec, matrix: Any, first: int = 
 
 def labels(adata: AnnData, column: str) -> np.ndarray[Any, np.dtype[np.object_]]:
     """(B,) strings of an obs column; "" where the value is empty or missing."""
-    values = adata.obs[column].astype(object).to_numpy()
-    text = np.array([_plain(value) for value in values], dtype=object)
-    return np.where([value.lower() in UNLABELLED for value in text], "", text)
+    import pandas as pd
+
+    # each value is looked at once, not once a cell
+    codes, values = pd.factorize(adata.obs[column].astype(object), use_na_sentinel=False)
+    text = [_plain(value) for value in values]
+    plain = ["" if value.lower() in UNLABELLED else value for value in text]
+    return np.array([*plain, ""], dtype=object)[codes]
 
 
 def _plain(value: object) -> str:
@@ -172,14 +172,9 @@ def _check_protein(adata: AnnData, spec: DatasetSpec) -> None:
         )
 
 
-def _check_counts(adata: AnnData, spec: DatasetSpec) -> None:
-    from scipy import sparse
-
-    chosen = adata.layers.get(spec.layer, adata.X)
-    matrix = chosen if sparse.issparse(chosen) else sparse.csr_matrix(chosen)
-    matrix = matrix.tocsr()
-    require_counts(adata, spec, matrix)
-    if not matrix.data.any():
+def require_some(some: bool, adata: AnnData, spec: DatasetSpec) -> None:
+    """Refuse a matrix without a single count. Raises DataError."""
+    if not some:
         raise DataError(
             f"the matrix of data set {spec.name!r} holds nothing but zeros",
             "counts",

@@ -22,6 +22,7 @@ from selfcell.data.archive import extract
 from selfcell.data.registry import Artefact, Source
 from selfcell.data.transport import download_http, download_package
 from selfcell.errors import FetchError
+from selfcell.job import atomic
 from selfcell.provenance import sha256_file
 
 log = logging.getLogger("selfcell")
@@ -85,6 +86,10 @@ def fetch(
     """
     if artefact.kind == "local":
         return _local(artefact)
+    if not artefact.sha256:
+        artefact = artefact.model_copy(
+            update={"sha256": _first_sum(artefact, Path(cache), mirrors, patience)}
+        )
     target = Path(cache) / "artefacts" / artefact.sha256[:16] / artefact.file
 
     def make(part: Path) -> None:
@@ -120,6 +125,36 @@ def obtain(
             )
 
     return _cached(target, source.sha256, make, patience)
+
+
+def _first_sum(artefact: Artefact, cache: Path, mirrors: Sequence[str], patience: Patience) -> str:
+    """Sum of a file of CELLxGENE that nobody pinned: of the first copy that came whole, which is
+    put into the cache and its sum beside, so that no other copy is ever taken for it."""
+    import h5py
+
+    note = cache / "cellxgene" / f"{artefact.dataset}.sha256"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(note, patience.lock_s):
+        if note.exists():
+            return note.read_text(encoding="utf-8").strip()
+        part = note.with_name(f".{artefact.file}.part")
+        try:
+            _from_anywhere(artefact, part, mirrors, patience)
+            try:
+                h5py.File(part, "r").close()  # a file cut short does not open
+            except OSError as error:
+                got = f"{artefact.url} gave no whole h5ad ({error})"
+                raise FetchError(got, "an HDF5 file", "check the id, then run again") from error
+            found = sha256_file(part)
+            target = cache / "artefacts" / found[:16] / artefact.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        log.info("%s has sha256 %s; `sha256:` pins it", artefact.file, found)
+        with atomic(note) as temporary:
+            temporary.write_text(found + "\n", encoding="utf-8")
+    return found
 
 
 def _local(artefact: Artefact) -> Path:
@@ -196,7 +231,7 @@ def _from_anywhere(
                 part.unlink(missing_ok=True)
                 break
             got = sha256_file(part)
-            if got == artefact.sha256:
+            if got == artefact.sha256 or not artefact.sha256:
                 return
             part.unlink()
             fault = f"{place or artefact.kind} gave sha256 {got}"

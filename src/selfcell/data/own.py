@@ -7,8 +7,9 @@ Shape suffixes: N cells, G genes of the model, F genes of the file.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from scipy import sparse
 
 from selfcell.data import contract, genes
 from selfcell.data.parse import nearest
-from selfcell.data.readers import format_of, read, read_or_refuse
+from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
 from selfcell.errors import DataError
 
@@ -71,37 +72,38 @@ class Matrix:
         raw = layer == "raw" and "raw" not in adata.layers
         values = adata.raw.X if raw else adata.layers[layer] if layer else adata.X
         if values is None or 0 in values.shape:
-            got = f"data set {spec.name!r} has no cells, no genes or no matrix in X"
+            what = "matrix in X" if values is None else "genes" if values.shape[0] else "cells"
+            got = f"data set {spec.name!r} has no {what}"
             raise DataError(got, "cells x genes", f"name a layer; {nearest('counts', layers)}")
-        names = anndata.AnnData(obs=adata.obs, var=adata.raw.var if raw else adata.var)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(Obs|Var).* names are not unique")  # checked later
+            names = anndata.AnnData(obs=adata.obs, var=adata.raw.var if raw else adata.var)
+        if "protein" in adata.obsm:
+            names.obsm["protein"] = adata.obsm["protein"]
         names.uns["layers"] = [name for name in layers if name != layer]
         if getattr(values, "format", "") == "csc":
             # columns do not come by rows: one conversion instead of one a block
             values = (values if sparse.issparse(values) else values.to_memory()).tocsr()
         return cls(values, names, spec)
 
-    def blocks(self, rows: int = BLOCK) -> Iterator[tuple[int, sparse.csr_matrix]]:
-        """First row and values of each block of rows, as CSR without explicit zeros."""
+    def blocks(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
+        """First row and values of each block of rows (about `BLOCK`), as CSR without explicit
+        zeros."""
+        rows = whole_chunks(self.values, rows or BLOCK)
         for start in range(0, self.values.shape[0], rows):
-            block = sparse.csr_matrix(self.values[start : start + rows])
+            try:
+                block = sparse.csr_matrix(self.values[start : start + rows])
+            except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+                raise unreadable(f"data set {self.spec.name!r}", error) from error
             block.sum_duplicates()
             block.eliminate_zeros()
             yield start, block
 
-    def counts(self, rows: int = BLOCK) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    def counts(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """`blocks`, checked. Raises DataError at the first value that is no count."""
         for start, block in self.blocks(rows):
             contract.require_counts(self.names, self.spec, block, start)
             yield start, block.astype(np.float32)
-
-    def in_memory(self) -> AnnData:
-        """The whole of it, as the readers of the study give a file."""
-        import anndata
-
-        X = sparse.vstack([block for _, block in self.blocks()], format="csr")
-        adata = anndata.AnnData(X, obs=self.names.obs, var=self.names.var)
-        adata.uns["layers"] = self.names.uns["layers"]
-        return adata
 
     def gene_names(self) -> tuple[list[str], list[str] | None]:
         """Names, symbols where the file has them, and Ensembl ids where it has those.
@@ -216,25 +218,48 @@ def opened(path: Path) -> Iterator[AnnData]:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    import h5py
-
     if not path.exists():
         raise DataError(f"{path} does not exist", "a file of cells", "correct the path")
     spec = spec_of("file")
     if (kind := format_of(path, spec)) != "h5ad":
         yield read_or_refuse(_zarr, path, spec) if kind == "zarr" else read(path, spec)
         return
-    try:
-        file = h5py.File(path, "r")
-        adata = _lazy(file)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} cannot be read as h5ad ({type(error).__name__}: {error})",
-            "an intact h5ad file",
-            "copy it anew, or read it and write it again with a current anndata",
-        ) from error
-    with file:
+    with ExitStack() as stack:
+        try:
+            adata = stack.enter_context(on_disk(path))
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise unreadable(str(path), error) from error
         yield adata
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[AnnData]:
+    """An h5ad whose matrices stay on disk. Raises what h5py and anndata raise."""
+    import h5py
+
+    # a cache that holds a chunk of any sane size: each is unpacked once
+    with h5py.File(path, "r", rdcc_nbytes=64 << 20) as file:
+        yield _lazy(file)
+
+
+def unreadable(what: str, error: Exception) -> DataError:
+    """What is wrong with a file that does not read as h5ad."""
+    return DataError(
+        f"{what} cannot be read as h5ad ({type(error).__name__}: {error})",
+        "an intact h5ad file",
+        "copy it anew, or read it and write it again with a current anndata",
+    )
+
+
+@contextmanager
+def raw_counts(path: Path, spec: DatasetSpec) -> Iterator[Matrix]:
+    """The counts of a data set as rule `download` left it, on disk.
+
+    Raises DataError: it cannot be read, or the layer is not there.
+    """
+    with opened(path) as adata:
+        # what was converted has its counts in X, whichever layer they came from
+        yield Matrix.of(adata, None if CONVERTED in adata.uns else spec.layer, spec)
 
 
 def _lazy(file: Any) -> AnnData:
@@ -243,6 +268,10 @@ def _lazy(file: Any) -> AnnData:
     read_elem = anndata.io.read_elem
     fields: dict[str, Any] = {key: read_elem(file[key]) for key in ("obs", "var")}
     fields["layers"] = {key: _on_disk(node) for key, node in file.get("layers", {}).items()}
+    if "protein" in file.get("obsm", {}):
+        fields["obsm"] = {"protein": read_elem(file["obsm/protein"])}
+    if CONVERTED in file.get("uns", {}):
+        fields["uns"] = {CONVERTED: True}
     if "raw" in file:
         fields["raw"] = {"X": _on_disk(file["raw/X"]), "var": read_elem(file["raw/var"])}
     return anndata.AnnData(_on_disk(file["X"]) if "X" in file else None, **fields)

@@ -2,19 +2,28 @@
 
 Cells are dropped for one stated reason each; genes are never dropped for being rare, since the
 vocabulary decides which genes the study uses, but the rare ones are counted.
+
+One pass over the counts, by blocks of rows, checks, measures, filters and writes; where cells are
+drawn or doublets dropped, a pass before it measures. What is kept of a cell is its row of the
+table, about 250 bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
+from tqdm import tqdm
 
 from selfcell.data import contract, genes
 from selfcell.data.genes import GeneTable
+from selfcell.data.h5ad import Sink
+from selfcell.data.moments import Moments
+from selfcell.data.own import Matrix
 from selfcell.data.registry import DatasetSpec, Frozen
 from selfcell.errors import DataError
 from selfcell.keys import derive
@@ -49,51 +58,53 @@ class Limits(Frozen):
 
 @dataclass(frozen=True)
 class Result:
-    """What quality control makes of a data set.
+    """What quality control says of a data set.
 
     Attributes:
-        cells: kept cells in input order; X counts as float32 CSR over protein-coding genes.
         table: one row a cell of the input, kept or not.
         summary: numbers for `qc.json`.
     """
 
-    cells: AnnData
     table: pd.DataFrame
     summary: dict[str, Any]
 
 
 def qc(
-    raw: AnnData,
-    spec: DatasetSpec,
+    matrix: Matrix,
     table: GeneTable,
     limits: Limits,
     ontology: Mapping[str, Mapping[str, str]],
+    sink: Callable[[int], Sink],
 ) -> Result:
     """Check, map, measure and filter one data set.
 
     Args:
-        raw: as `readers.read` gave it.
-        spec: what its columns mean.
+        matrix: its counts, in memory or on disk, and what its columns mean.
         table: the gene annotation.
         limits: what a cell must pass.
         ontology: for each key a mapping of labels to Cell Ontology ids.
+        sink: given the number of kept genes, where kept cells go, in input order: X counts as
+            float32 CSR over protein-coding genes.
 
     Raises:
         DataError: the contract is broken, the genes are not human, or no cell is left.
     """
-    contract.check(raw, spec)
+    raw, spec = matrix.names, matrix.spec
+    contract.check_all_but_counts(raw, spec)
     names, ids = contract.gene_names(raw, spec)
     mapping = genes.resolve(names, ids, table)
-    X = _counts(raw, spec)
-    report = genes.report(mapping, np.asarray(X.sum(axis=0, dtype=np.float64)).ravel())
+    mito_F, kept_F = _is_mito(mapping), mapping["kept"].to_numpy()
+    frame = _columns(raw, spec, ontology)
+    if limits.doublets or spec.max_cells:
+        _sweep(matrix, frame, mito_F, limits)
+        if limits.doublets:
+            _drop_doublets(frame, matrix)
+        _draw(frame, spec.max_cells)
+    where = sink(int(kept_F.sum()))
+    moments, counts_F = _sweep(matrix, frame, mito_F, limits, lambda X: where.append(X[:, kept_F]))
+    report = genes.report(mapping, counts_F)
+    contract.require_some(bool(counts_F.any()), raw, spec)
     genes.require_human(mapping, report, spec.name)
-
-    mito_G = _is_mito(mapping)
-    frame = _measure(raw, spec, X, mito_G, ontology)
-    frame["reason"] = _reasons(frame, spec, limits)
-    if limits.doublets:
-        _drop_doublets(frame, X)
-    _draw(frame, spec.max_cells)
     frame["kept"] = frame["reason"] == ""
     if not frame["kept"].any():
         raise DataError(
@@ -101,20 +112,57 @@ def qc(
             "at least one cell",
             "loosen the limits of `quality:`, or check that the file holds raw counts of all genes",
         )
-    cells = _canonical(raw, spec, X, mapping, frame)
-    summary = _summarise(frame, cells, report, spec, limits)
-    summary["mito_genes"] = int(mito_G.sum())
-    return Result(cells, frame.drop(columns="barcode"), summary)
+    obs, obsm = _obs(raw, frame)
+    where.finish(obs, _var(mapping, moments), obsm)
+    summary = _summarise(frame, report, spec, limits)
+    summary["genes_rare"] = int((moments.cells_F[kept_F] < limits.min_cells).sum())
+    summary["mito_genes"] = int(mito_F.sum())
+    if obsm:
+        summary["proteins"] = int(obsm["protein"].shape[1])
+    return Result(frame.drop(columns="barcode"), summary)
 
 
-def _counts(raw: AnnData, spec: DatasetSpec) -> Any:
-    from scipy import sparse
-
-    chosen = raw.layers.get(spec.layer, raw.X)
-    X = sparse.csr_matrix(chosen, dtype=np.float32)
-    X.sum_duplicates()
-    X.eliminate_zeros()
-    return X
+def _sweep(
+    matrix: Matrix,
+    frame: pd.DataFrame,
+    mito_F: np.ndarray,
+    limits: Limits,
+    take: Callable[[sparse.csr_matrix], None] | None = None,
+) -> tuple[Moments, np.ndarray]:
+    """One pass: fill the table's numbers, and its reasons where they are not known yet; give each
+    block's kept cells to `take`. Returns the moments of kept cells, and the counts of all, by
+    gene."""
+    n_cells, n_genes = matrix.values.shape
+    is_known = "reason" in frame
+    share_known = mito_F.any() and n_genes >= WHOLE_GENOME
+    weights = np.column_stack([np.ones(n_genes), mito_F])
+    measured: dict[str, list[np.ndarray]] = {"total_counts": [], "n_genes": [], "pct_mito": []}
+    reasons, moments, counts_F = [], Moments.of(n_genes), np.zeros(n_genes)
+    bar = tqdm(total=n_cells, desc=matrix.spec.name, mininterval=1, leave=False)
+    for start, block in matrix.counts():
+        total, mito = (block @ weights).T
+        # no mitochondrial gene: the share is not measured, which is not the same as 0
+        share = np.full(len(total), np.nan)
+        np.divide(100.0 * mito, total, out=share, where=(total > 0) & share_known)
+        rows = slice(start, start + len(total))
+        part = frame.iloc[rows].assign(total_counts=total.astype(np.int64), pct_mito=share)
+        part["n_genes"] = np.diff(block.indptr).astype(np.int64)
+        reason = part["reason"].to_numpy() if is_known else _reasons(part, matrix.spec, limits)
+        reasons.append(reason)
+        for name, values in measured.items():
+            values.append(part[name].to_numpy())
+        keep = reason == ""
+        kept = block if keep.all() else block[keep]
+        moments.add(kept, total[keep])
+        if not keep.all():
+            counts_F += np.asarray(block[~keep].sum(axis=0, dtype=np.float64)).ravel()
+        if take:
+            take(kept)
+        bar.update(len(total))
+    bar.close()
+    for name, values in {**measured, "reason": reasons}.items():
+        frame[name] = np.concatenate(values)
+    return moments, counts_F + moments.counts_F
 
 
 def _is_mito(mapping: pd.DataFrame) -> Any:
@@ -123,14 +171,11 @@ def _is_mito(mapping: pd.DataFrame) -> Any:
     return (own | mapping["symbol"].str.startswith("MT-")).to_numpy()
 
 
-def _measure(
-    raw: AnnData,
-    spec: DatasetSpec,
-    X: Any,
-    mito_G: Any,
-    ontology: Mapping[str, Mapping[str, str]],
+def _columns(
+    raw: AnnData, spec: DatasetSpec, ontology: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
-    """One row a cell: its names, its columns, and its numbers over all genes of the file."""
+    """One row a cell: its names and its columns. Equal text is one object, whatever the number of
+    cells that it stands in."""
     import pandas as pd
 
     barcodes = [str(name) for name in raw.obs_names]
@@ -140,18 +185,9 @@ def _measure(
         column = getattr(spec, role)
         constant = spec.name if role == "donor" and spec.one_donor else ""
         values = contract.labels(raw, column) if column else np.full(raw.n_obs, constant, object)
-        frame[role] = np.where(values == "", "unknown", values).astype(str)
+        frame[role] = np.where(values == "", "unknown", values)
     known = ontology.get(spec.ontology, {}) if spec.ontology else {}
     frame["ontology"] = [known.get(label, "") for label in frame["label"]]
-    total = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
-    frame["total_counts"] = total.astype(np.int64)
-    frame["n_genes"] = np.diff(X.indptr).astype(np.int64)
-    # no mitochondrial gene: the share is not measured, which is not the same as 0
-    share = np.full(raw.n_obs, np.nan)
-    if mito_G.any() and len(mito_G) >= WHOLE_GENOME:
-        mito = np.asarray(X[:, mito_G].sum(axis=1, dtype=np.float64)).ravel()
-        np.divide(100.0 * mito, total, out=share, where=total > 0)
-    frame["pct_mito"] = share
     return frame
 
 
@@ -164,20 +200,31 @@ def _reasons(frame: pd.DataFrame, spec: DatasetSpec, limits: Limits) -> Any:
         "few_genes": frame["n_genes"] < floor,
         "high_mito": frame["pct_mito"] > 100.0 * limits.max_mito,
     }
-    return np.select(list(tests.values()), list(tests), default="")
+    # objects: a fixed width would cut off what is put in later
+    return np.select(list(tests.values()), list(tests), default="").astype(object)
 
 
-def _drop_doublets(frame: pd.DataFrame, X: Any) -> None:
-    """Scrublet's score of the cells that passed so far, each batch apart, with a fixed seed."""
+def _drop_doublets(frame: pd.DataFrame, matrix: Matrix) -> None:
+    """Scrublet's score of the cells that passed so far, each batch apart, with a fixed seed. A
+    batch is held in memory."""
     import anndata
     import scanpy as sc
 
     frame["doublet_score"] = np.nan
     for _, rows in frame[frame["reason"] == ""].groupby("batch", sort=True):
-        part = anndata.AnnData(X=X[rows.index.to_numpy()])
+        part = anndata.AnnData(X=_rows(matrix, rows.index.to_numpy()))
         sc.pp.scrublet(part, threshold=DOUBLET_SCORE, random_state=0, verbose=False)
         frame.loc[rows.index, "doublet_score"] = part.obs["doublet_score"].to_numpy()
     frame.loc[frame["doublet_score"] > DOUBLET_SCORE, "reason"] = "doublet"
+
+
+def _rows(matrix: Matrix, rows: np.ndarray) -> sparse.csr_matrix:
+    """(len(rows), F) counts of rows in ascending order."""
+    parts = []
+    for start, block in matrix.counts():
+        own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + block.shape[0])]
+        parts.append(block[own - start])
+    return sparse.vstack(parts, format="csr")
 
 
 def _draw(frame: pd.DataFrame, n: int) -> None:
@@ -190,32 +237,35 @@ def _draw(frame: pd.DataFrame, n: int) -> None:
     frame.loc[passed[np.argsort(ranks)[n:]], "reason"] = "not_drawn"
 
 
-def _canonical(
-    raw: AnnData, spec: DatasetSpec, X: Any, mapping: pd.DataFrame, frame: pd.DataFrame
-) -> AnnData:
-    """The kept cells over the kept genes, both in input order."""
-    import anndata
+def _obs(raw: AnnData, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Columns of the kept cells, and their proteins if there are any."""
     import pandas as pd
 
-    rows, columns = frame["kept"].to_numpy(), mapping["kept"].to_numpy()
+    rows = frame["kept"].to_numpy()
     wanted = [*ROLES, "ontology", "total_counts", "n_genes", "pct_mito"]
     wanted += [name for name in ("doublet_score",) if name in frame]
     obs = frame.loc[rows, wanted].set_index(pd.Index(frame.loc[rows, "cell"].to_numpy()))
-    var = mapping.loc[columns, ["ensembl", "symbol"]].set_index("ensembl")
-    var.index.name = None
-    kept = X[rows][:, columns].tocsr()
-    kept.sort_indices()
-    cells = anndata.AnnData(X=kept, obs=obs, var=var)
-    if "protein" in raw.obsm:
-        protein = pd.DataFrame(raw.obsm["protein"]).loc[rows]
-        cells.obsm["protein"] = protein.set_index(cells.obs_names)
-    return cells
+    if "protein" not in raw.obsm:
+        return obs, {}
+    protein = pd.DataFrame(raw.obsm["protein"]).loc[rows]
+    return obs, {"protein": protein.set_index(obs.index)}
+
+
+def _var(mapping: pd.DataFrame, moments: Moments) -> pd.DataFrame:
+    """The kept genes: symbol; over the kept cells, those it is seen in, its counts, and mean and
+    variance of its counts scaled to 10,000 a cell."""
+    kept = mapping["kept"].to_numpy()
+    numbers = {
+        "n_cells": moments.cells_F, "counts": moments.counts_F,
+        "mean": moments.mean_F(), "variance": moments.variance_F(),
+    }  # fmt: skip
+    var = mapping.loc[kept, ["ensembl", "symbol"]].set_index("ensembl").rename_axis(None)
+    return var.assign(**{name: values[kept] for name, values in numbers.items()})
 
 
 def _summarise(
-    frame: pd.DataFrame, cells: AnnData, report: dict[str, Any], spec: DatasetSpec, limits: Limits
+    frame: pd.DataFrame, report: dict[str, Any], spec: DatasetSpec, limits: Limits
 ) -> dict[str, Any]:
-    per_gene = np.bincount(cells.X.indices, minlength=cells.n_vars)
     kept = frame[frame["kept"]]
     measured = kept["pct_mito"].dropna()
     unmapped = kept.loc[(kept["ontology"] == "") & (kept["label"] != "unknown"), "label"]
@@ -226,7 +276,6 @@ def _summarise(
         "cells_dropped": {reason: int((frame["reason"] == reason).sum()) for reason in REASONS},
         "min_genes": limits.min_genes if spec.min_genes is None else spec.min_genes,
         "genes": report,
-        "genes_rare": int((per_gene < limits.min_cells).sum()),
         "median_counts": float(kept["total_counts"].median()),
         "median_genes": float(kept["n_genes"].median()),
         "median_pct_mito": round(float(measured.median()), 4) if len(measured) else "not measured",
@@ -235,8 +284,6 @@ def _summarise(
     }
     for role, key in (("donor", "donors"), ("batch", "batches"), ("condition", "conditions")):
         summary[key] = {str(k): int(v) for k, v in kept[role].value_counts().items()}
-    if "protein" in cells.obsm:
-        summary["proteins"] = int(cells.obsm["protein"].shape[1])
     return summary
 
 

