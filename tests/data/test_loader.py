@@ -135,9 +135,10 @@ def test_large_batches_have_the_bits_of_small_ones(
 def test_dense_streams_write_their_arrays_anew(cells: StoreCells, ahead: int) -> None:
     loader = Loader(cells, np.arange(N), 16, 0)
     memory = set()
-    for step, x_BG in enumerate(loader.dense_stream(0, 9, ahead)):
+    streams = loader.dense_stream(0, 9, ahead), loader.sparse_stream(0, 9, ahead)
+    for step, (x_BG, sparse_BG) in enumerate(zip(*streams, strict=True)):
         assert np.array_equal(x_BG, loader.batch(step).x_BG.numpy())
-        assert np.array_equal(x_BG, loader.sparse(step).toarray())
+        assert np.array_equal(x_BG, sparse_BG.toarray())
         memory.add(x_BG.ctypes.data)
     assert len(memory) == ahead + 1
 

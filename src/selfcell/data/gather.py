@@ -79,6 +79,19 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
+class Memory:
+    """Arrays that are written again and again; they grow with what is asked for."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[type, np.ndarray] = {}
+
+    def array(self, kind: type, n: int) -> np.ndarray:
+        """The first n numbers of the array of a kind, whatever they hold."""
+        if kind not in self._arrays or len(self._arrays[kind]) < n:
+            self._arrays[kind] = np.empty(n + n // 8, dtype=kind)
+        return self._arrays[kind][:n]
+
+
 class Reader:
     """Reads batches of cells.
 
@@ -127,13 +140,18 @@ class Reader:
         self._each(index, fill)
         return out_BG
 
-    def sparse(self, index: np.ndarray) -> sparse.csr_matrix:
-        """(len(index), G) float32 log1p of counts per 10,000. DataError: a cell without counts."""
+    def sparse(self, index: np.ndarray, memory: Memory | None = None) -> sparse.csr_matrix:
+        """(len(index), G) float32 log1p of counts per 10,000. DataError: a cell without counts.
+
+        Args:
+            memory: to lay the matrix in; None takes new.
+        """
+        memory = memory or Memory()
         factor_B = self._factor(index)
         value_BL = self._values(factor_B, raw=False)
         indptr = self._indptr(index)
-        indices = np.empty(indptr[-1], dtype=np.int32)
-        data = np.empty(indptr[-1], dtype=np.float32)
+        indices = memory.array(np.int32, int(indptr[-1]))
+        data = memory.array(np.float32, int(indptr[-1]))
 
         def fill(shard: Shard, start: np.ndarray, stop: np.ndarray, place: np.ndarray) -> None:
             large = np.empty((int((stop - start).sum()), 2), dtype=np.int64)

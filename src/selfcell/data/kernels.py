@@ -83,21 +83,27 @@ def fill_dense(
     Returns:
         Number of those.
     """
-    found, limit = 0, value_BL.shape[1]
+    found, top = 0, np.uint8(value_BL.shape[1] - 1)
     for r in range(len(place_R)):
-        b = place_R[r]
-        for k in range(start_R[r], stop_R[r]):
-            c = count[k]
-            if c < limit:
-                row_G[gene[k]] = value_BL[b, c]
-            else:
-                large[found, 0], large[found, 1] = b, k
-                found += 1
+        b, most = place_R[r], np.uint8(0)
+        value_L = value_BL[b]
+        # Slices count from 0: indices that might be negative are checked one by one.
+        gene_V, count_V = gene[start_R[r] : stop_R[r]], count[start_R[r] : stop_R[r]]
+        n = len(gene_V)
+        for k in range(n):
+            row_G[gene_V[k]] = value_L[min(count_V[k], top)]
+        for k in range(n):
+            most = max(most, count_V[k])
+        if most > top:
+            for k in range(n):
+                if count_V[k] > top:
+                    large[found, 0], large[found, 1] = b, start_R[r] + k
+                    found += 1
         for g in missing:
             row_G[g] = 0.0
         _copy_line_by_line(row_G, out_BG[b])
-        for k in range(start_R[r], stop_R[r]):
-            row_G[gene[k]] = 0.0
+        for k in range(n):
+            row_G[gene_V[k]] = 0.0
     return found
 
 
@@ -117,18 +123,25 @@ def fill_sparse(
     """Write cells as compressed sparse rows. Arguments and result as in `fill_dense`; `indptr`
     (B + 1) is given, `indices` (int32) and `data` (float32) are written, and `large` gets the
     positions in the output and in the shard."""
-    found, limit = 0, value_BL.shape[1]
+    found, top = 0, np.uint8(value_BL.shape[1] - 1)
     for r in range(len(place_R)):
-        b = place_R[r]
-        shift = indptr[b] - start_R[r]
-        for k in range(start_R[r], stop_R[r]):
-            indices[shift + k] = gene[k]
-            c = count[k]
-            if c < limit:
-                data[shift + k] = value_BL[b, c]
-            else:
-                large[found, 0], large[found, 1] = shift + k, k
-                found += 1
+        b, most = place_R[r], np.uint8(0)
+        value_L = value_BL[b]
+        # Slices count from 0: indices that might be negative are checked one by one.
+        gene_V, count_V = gene[start_R[r] : stop_R[r]], count[start_R[r] : stop_R[r]]
+        n, first = len(gene_V), indptr[b]
+        indices_V, data_V = indices[first : first + n], data[first : first + n]
+        for k in range(n):
+            indices_V[k] = gene_V[k]
+        for k in range(n):
+            data_V[k] = value_L[min(count_V[k], top)]
+        for k in range(n):
+            most = max(most, count_V[k])
+        if most > top:
+            for k in range(n):
+                if count_V[k] > top:
+                    large[found, 0], large[found, 1] = first + k, start_R[r] + k
+                    found += 1
     return found
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from scipy import sparse
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from selfcell.data.cells import Source, StoreCells, log_normalise
@@ -26,7 +26,7 @@ from selfcell.methods.base import Batch
 from selfcell.rng import Noise
 
 if TYPE_CHECKING:
-    from selfcell.data.gather import Compact, Reader
+    from selfcell.data.gather import Compact, Memory, Reader
 
 REPEAT = 0x5851F42D4C957F2D  # any odd number: multiples of it differ in all their bits
 SIXTY_THREE_BITS = (1 << 63) - 1
@@ -36,7 +36,7 @@ FUSED = 1 << 22  # entries of a dense batch; under it, loading the compiled loop
 Item = TypeVar("Item")
 
 
-def normalise(counts: sparse.csr_matrix, total_N: np.ndarray) -> Tensor:
+def normalise(counts: csr_matrix, total_N: np.ndarray) -> Tensor:
     """(N, G) dense float32 log1p of counts scaled to 10,000 a cell; for training and embedding.
 
     Raises DataError for a cell whose total is not above zero.
@@ -156,9 +156,9 @@ class Loader:
         """(B, G) float32 expression of a step's cells, into `out_BG` if given. Of stores only."""
         return self._reader.dense(self._rows[self.positions(step)[0]], out_BG)
 
-    def sparse(self, step: int) -> sparse.csr_matrix:
+    def sparse(self, step: int, memory: Memory | None = None) -> csr_matrix:
         """(B, G) float32 expression of a step's cells, as sparse rows. Of stores only."""
-        return self._reader.sparse(self._rows[self.positions(step)[0]])
+        return self._reader.sparse(self._rows[self.positions(step)[0]], memory)
 
     def compact(self, step: int) -> Compact:
         """The cells of a step as they are stored, for a GPU to unpack. Of stores only."""
@@ -177,6 +177,13 @@ class Loader:
         size = self._batch // self._ranks, self._stored().parts[0].n_genes
         arrays = [np.empty(size, dtype=np.float32) for _ in range(ahead + 1)]
         return in_advance(lambda s: self.dense(s, arrays[s % len(arrays)]), start, stop, ahead)
+
+    def sparse_stream(self, start: int, stop: int, ahead: int = 1) -> Iterator[csr_matrix]:
+        """As `dense_stream`, `sparse` matrices."""
+        from selfcell.data.gather import Memory
+
+        parts = [Memory() for _ in range(ahead + 1)]
+        return in_advance(lambda s: self.sparse(s, parts[s % len(parts)]), start, stop, ahead)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
