@@ -30,8 +30,9 @@ from selfcell.data.parse import nearest, parse
 from selfcell.data.qc import Limits, qc
 from selfcell.data.registry import DatasetSpec
 from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
-from selfcell.data.store import Store, write_store
+from selfcell.data.store import Store
 from selfcell.data.vocabulary import choose
+from selfcell.data.writer import write_store
 from selfcell.errors import ConfigError, DataError
 from selfcell.masks.gmt import read_gmt
 from selfcell.methods import parameters

@@ -13,7 +13,8 @@ from scipy import sparse
 
 from selfcell.data.specs import CorpusSpec, LabelSpec, SplitSpec
 from selfcell.data.splits import make_split
-from selfcell.data.store import Store, write_store
+from selfcell.data.store import Store
+from selfcell.data.writer import write_store
 from selfcell.keys import generator
 
 TYPES = ("alpha", "beta", "delta")

@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from selfcell.data.cells import MemoryCells, StoreCells, cell_keys
-from selfcell.data.loader import Loader, normalise
+from selfcell.data.loader import Loader, normalise, to_device
+from selfcell.data.order import BlockOrder
+from selfcell.data.store import Store
+from selfcell.data.writer import write_store
 from selfcell.errors import ConfigError, DataError
 from selfcell.methods.base import Batch
-from tests.data.factory import make_cells, make_store
+from tests.data.factory import make_cells, make_store, vocabulary
 
 N = 50
 
@@ -118,3 +121,77 @@ def test_what_cannot_be_loaded(cells: StoreCells) -> None:
             Loader(cells, np.arange(N), batch, 0, ranks=ranks)
     with pytest.raises(ConfigError, match="3 labels for 50 cells"):
         Loader(cells, np.arange(N), 16, 0, label_N=np.arange(3))
+
+
+def test_large_batches_have_the_bits_of_small_ones(
+    cells: StoreCells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_numpy = Loader(cells, np.arange(N), 16, 0).batch(3)
+    monkeypatch.setattr("selfcell.data.loader.FUSED", 1)
+    assert same(Loader(cells, np.arange(N), 16, 0, threads=2).batch(3), by_numpy)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_dense_streams_write_their_arrays_anew(cells: StoreCells, ahead: int) -> None:
+    loader = Loader(cells, np.arange(N), 16, 0)
+    memory = set()
+    streams = loader.dense_stream(0, 9, ahead), loader.sparse_stream(0, 9, ahead)
+    for step, (x_BG, sparse_BG) in enumerate(zip(*streams, strict=True)):
+        assert np.array_equal(x_BG, loader.batch(step).x_BG.numpy())
+        assert np.array_equal(x_BG, sparse_BG.toarray())
+        memory.add(x_BG.ctypes.data)
+    assert len(memory) == ahead + 1
+
+
+def test_a_compact_batch_is_unpacked_where_it_lies(cells: StoreCells) -> None:
+    loader = Loader(cells, np.arange(N), 16, 0)
+    unpacked = loader.compact(2).to(torch.device("cpu")).dense()
+    assert torch.allclose(unpacked, loader.batch(2).x_BG, rtol=1e-6)
+    assert same(to_device(loader.batch(2), torch.device("cpu")), loader.batch(2))
+
+
+@pytest.mark.parametrize(
+    ("n", "block", "window"), [(50, 4, 3), (50, 7, 100), (3, 8, 1), (48, 4, 3)]
+)
+def test_blocks_visit_every_cell_once_an_epoch(n: int, block: int, window: int) -> None:
+    wanted: list[tuple[int, int]] = []
+    order = BlockOrder(n, 0, block, window, lambda a, b: wanted.append((a, b)))
+    epochs = [order.at(epoch, np.arange(n)) for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(n)) for epoch in epochs)
+    assert n < 10 or not np.array_equal(epochs[0], epochs[1])
+    again = BlockOrder(n, 0, block, window, lambda a, b: None)
+    scattered = np.array([n - 1, 0, n // 2])
+    assert np.array_equal(again.at(2, scattered), epochs[2][scattered])
+    assert all(0 <= a < b <= n and b - a <= block for a, b in wanted)
+
+
+def test_blocks_are_read_together_and_asked_for_ahead() -> None:
+    wanted: list[tuple[int, int]] = []
+    order = BlockOrder(1000, 0, 10, 4, lambda a, b: wanted.append((a, b)))
+    first, second = order.at(0, np.arange(40)), order.at(0, np.arange(40, 80))
+    assert len(set(first // 10)) == len(set(second // 10)) == 4
+    assert {a // 10 for a, _ in wanted[:4]} == set(second // 10)
+
+
+def test_blocks_need_a_store() -> None:
+    cells = MemoryCells(make_cells(n=10).X, np.ones(10), cell_keys(map(str, range(10))))
+    with pytest.raises(ConfigError, match="cells held in memory"):
+        Loader(cells, np.arange(10), 5, 0, block=4)
+
+
+def test_blocks_of_a_shuffled_store_are_as_mixed_as_single_cells(tmp_path: Path) -> None:
+    """20 labels in runs of 100, the worst case: entropy of a batch's labels against theory."""
+    made = make_cells(n=2000, label=np.repeat([f"t{i:02}" for i in range(20)], 100))
+    write_store(made, vocabulary(range(40)), tmp_path / "s", shuffle=0)
+    cells = StoreCells.of([(Store.open(tmp_path / "s"), np.arange(2000))])
+    code_N = np.unique(cells.column("label"), return_inverse=True)[1]
+
+    def entropy(loader: Loader) -> float:
+        batches = [code_N[loader.positions(step)[0]] for step in range(10)]
+        shares = np.array([np.bincount(batch, minlength=20) / 200 for batch in batches])
+        return float(-(shares * np.log(np.maximum(shares, 1e-9))).sum(axis=1).mean())
+
+    exact = entropy(Loader(cells, np.arange(2000), 200, 0))
+    blocks = entropy(Loader(cells, np.arange(2000), 200, 0, block=16))
+    assert blocks > 0.995 * exact
+    assert 0.95 * np.log(20) < exact < np.log(20)

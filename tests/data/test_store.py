@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selfcell.data.store import Store, write_store
+from selfcell.data.store import Store
+from selfcell.data.writer import write_store
 from selfcell.errors import DataError, StoreError
 from tests.data.factory import gene_ids, make_cells, make_store, vocabulary
 
@@ -70,7 +71,9 @@ def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["counts.u8", "indices.u16", "total.u32", "obs.parquet"])
+@pytest.mark.parametrize(
+    "name", ["counts-00000.u8", "indices-00000.u16", "total.u32", "obs.parquet"]
+)
 def test_a_flipped_bit_is_refused(tmp_path: Path, name: str) -> None:
     file = make_store(tmp_path, make_cells()).path / name
     content = bytearray(file.read_bytes())
@@ -82,11 +85,11 @@ def test_a_flipped_bit_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_missing_or_truncated_file_is_refused_even_unverified(tmp_path: Path) -> None:
     path = make_store(tmp_path, make_cells()).path
-    (path / "counts.u8").write_bytes(b"\0")
+    (path / "counts-00000.u8").write_bytes(b"\0")
     with pytest.raises(StoreError, match="has 1 bytes"):
         Store.open(path, verify=False)
-    (path / "counts.u8").unlink()
-    with pytest.raises(StoreError, match="lacks counts.u8"):
+    (path / "counts-00000.u8").unlink()
+    with pytest.raises(StoreError, match="lacks counts-00000.u8"):
         Store.open(path, verify=False)
 
 
@@ -95,7 +98,7 @@ def test_an_altered_manifest_is_refused(tmp_path: Path) -> None:
     file = path / "manifest.json"
     for change, message in (
         ({"n_cells": 3}, "altered"),
-        ({"version": 2}, "format version 2"),
+        ({"version": 1}, "format version 1"),
         ({"format": "zarr"}, "not a cell store"),
     ):
         original = json.loads(file.read_text())
@@ -127,7 +130,7 @@ def test_a_failed_write_leaves_what_stood_there(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("selfcell.data.store._write_manifest", full)
+    monkeypatch.setattr("selfcell.data.writer.write_manifest", full)
     with pytest.raises(OSError, match="No space"):
         write_store(make_cells("b"), vocabulary(range(40)), tmp_path / "a")
     assert Store.open(tmp_path / "a").manifest == before

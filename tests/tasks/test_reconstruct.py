@@ -16,7 +16,8 @@ from sklearn.metrics import explained_variance_score
 
 from selfcell.baselines.reconstruct import rivals
 from selfcell.data.corpus import Corpus
-from selfcell.data.store import Store, write_store
+from selfcell.data.store import Store
+from selfcell.data.writer import write_store
 from selfcell.keys import generator
 from selfcell.metrics.reconstruct import BATCHED, METRICS, Sums
 from selfcell.specs import BaselineSpec, FrozenSpec, Network, PretrainSpec, Thinning, Training

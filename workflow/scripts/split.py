@@ -17,7 +17,7 @@ def main(args: argparse.Namespace) -> None:
 
     from selfcell.data.specs import LabelSpec, SplitSpec, read_spec
     from selfcell.data.splits import make_split
-    from selfcell.data.store import OBS
+    from selfcell.data.store_format import OBS
     from selfcell.errors import intact
 
     spec = read_spec(SplitSpec, args.spec, "--spec")

@@ -17,7 +17,7 @@ def main(args: argparse.Namespace) -> None:
 
     from selfcell.data.protein_split import ProteinSplit, make_split
     from selfcell.data.specs import named_paths, read_spec
-    from selfcell.data.store import OBS
+    from selfcell.data.store_format import OBS
 
     spec = read_spec(ProteinSplit, args.spec, "--spec")
     obs, proteins = {}, {}

@@ -12,8 +12,8 @@ def main(args: argparse.Namespace) -> None:
     """Read cells and vocabulary, write the store."""
     import anndata
 
-    from selfcell.data.store import write_store
     from selfcell.data.vocabulary import read_vocabulary
+    from selfcell.data.writer import write_store
     from selfcell.errors import intact
 
     genes, _ = read_vocabulary(args.vocabulary)

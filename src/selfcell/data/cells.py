@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
-from selfcell.data.store import Store
+from selfcell.data.store import Store, in_order
 from selfcell.errors import DataError, StoreError
 from selfcell.keys import derive
 
@@ -42,8 +43,8 @@ def cell_keys(ids: Iterable[str]) -> np.ndarray:
     return np.array([derive("cell", cell) for cell in ids], dtype=np.int64)
 
 
-def log_normalise(counts: sparse.csr_matrix, total_N: np.ndarray) -> sparse.csr_matrix:
-    """(N, G) float32 log1p of counts scaled to 10,000 a cell over all its genes.
+def scale(total_N: np.ndarray) -> np.ndarray:
+    """(N,) float32 factors that bring cells of these totals to 10,000 counts.
 
     Raises DataError for a cell whose total is not above zero.
     """
@@ -54,8 +55,15 @@ def log_normalise(counts: sparse.csr_matrix, total_N: np.ndarray) -> sparse.csr_
             "a total above 0 in every cell",
             "drop empty cells in quality control",
         )
-    scale_N = (SCALE / np.asarray(total_N, dtype=np.float64)).astype(np.float32)
-    data = np.log1p(counts.data * np.repeat(scale_N, np.diff(counts.indptr)))
+    return (SCALE / np.asarray(total_N, dtype=np.float64)).astype(np.float32)
+
+
+def log_normalise(counts: sparse.csr_matrix, total_N: np.ndarray) -> sparse.csr_matrix:
+    """(N, G) float32 log1p of counts scaled to 10,000 a cell over all its genes.
+
+    Raises DataError for a cell whose total is not above zero.
+    """
+    data = np.log1p(counts.data * np.repeat(scale(total_N), np.diff(counts.indptr)))
     return sparse.csr_matrix((data, counts.indices, counts.indptr), shape=counts.shape)
 
 
@@ -81,7 +89,6 @@ class StoreCells:
         part_N, row_N: store and row of each cell.
         measured_G: genes that every store measured. The others read as 0 in every cell, lest a
             gene tell the data sets apart by being absent from one of them.
-        ids: of the cells.
         key_N, total_N: as in `Source`.
     """
 
@@ -89,7 +96,6 @@ class StoreCells:
     part_N: np.ndarray
     row_N: np.ndarray
     measured_G: np.ndarray
-    ids: tuple[str, ...]
     key_N: np.ndarray
     total_N: np.ndarray
 
@@ -106,14 +112,12 @@ class StoreCells:
                 "one vocabulary for a study",
                 "make the stores of a study again",
             )
-        ids = tuple(str(cell) for store, rows in picks for cell in store.obs.index[rows])
         return cls(
             parts=stores,
             part_N=np.repeat(np.arange(len(picks)), [len(rows) for _, rows in picks]),
             row_N=np.concatenate([np.asarray(rows, dtype=np.int64) for _, rows in picks]),
             measured_G=np.logical_and.reduce([store.measured_G for store in stores]),
-            ids=ids,
-            key_N=cell_keys(ids),
+            key_N=np.concatenate([store.key_N[rows] for store, rows in picks]),
             total_N=np.concatenate([store.total_N[rows] for store, rows in picks]),
         )
 
@@ -126,22 +130,44 @@ class StoreCells:
             raise DataError(f"{store.path} holds no cell {missing!r}", "cells of this data set")
         return cls.of([(store, rows)])
 
+    def __len__(self) -> int:
+        return len(self.row_N)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Of the cells."""
+        return tuple(self.column("cell"))
+
     def column(self, name: str) -> np.ndarray:
-        """(N,) text: a column of the stores' `obs`."""
-        value_N = np.empty(len(self.ids), dtype=object)
+        """(N,) text: a column of the stores' `obs`, or "cell", their ids."""
+        value_N = np.empty(len(self), dtype=object)
         for i, store in enumerate(self.parts):
             own = self.part_N == i
-            value_N[own] = store.obs[name].to_numpy()[self.row_N[own]]
+            column = store.obs.index if name == "cell" else store.obs[name]
+            value_N[own] = column.to_numpy()[self.row_N[own]]
         return value_N
+
+    def locate(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Shard (counted over all stores) of the cells at `index`, and their place there."""
+        part_N, row_N = self.part_N[index], self.row_N[index]
+        shards = [len(store.shards) for store in self.parts]
+        size_N = np.array([store.shard_cells for store in self.parts])[part_N]
+        first_N = (np.cumsum(shards) - shards)[part_N]
+        return first_N + row_N // size_N, row_N % size_N
 
     def rows(self, index: np.ndarray) -> sparse.csr_matrix:
         """(len(index), G) float32 counts of the cells at `index`, in that order."""
-        part, row = self.part_N[index], self.row_N[index]
-        if len(self.parts) == 1:
-            return self.parts[0].rows(row)
-        order = np.argsort(part, kind="stable")
-        blocks = [store.rows(row[part == i]) for i, store in enumerate(self.parts)]
-        counts = sparse.vstack(blocks, format="csr")[np.argsort(order, kind="stable")]
-        counts.data[~self.measured_G[counts.indices]] = 0
-        counts.eliminate_zeros()
+        shards = [shard for store in self.parts for shard in store.shards]
+        counts = in_order(shards, *self.locate(index), self.parts[0].n_genes)
+        if len(self.parts) > 1:
+            counts.data[~self.measured_G[counts.indices]] = 0
+            counts.eliminate_zeros()
         return counts
+
+    def want(self, index: np.ndarray) -> None:
+        """Have the system read the cells at `index` (ascending) from disk, beside what runs."""
+        shards = [shard for store in self.parts for shard in store.shards]
+        shard_N, row_N = self.locate(index)
+        for place in np.split(np.arange(len(index)), np.flatnonzero(np.diff(shard_N)) + 1):
+            if len(place):
+                shards[shard_N[place[0]]].want(int(row_N[place[0]]), int(row_N[place[-1]]) + 1)

@@ -9,26 +9,34 @@ Shape suffixes: N cells of the loader, B cells of a batch, G genes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from scipy import sparse
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from selfcell.data.cells import Source, log_normalise
+from selfcell.data.cells import Source, StoreCells, log_normalise
+from selfcell.data.order import BlockOrder, RowOrder
 from selfcell.errors import ConfigError, DataError
-from selfcell.keys import generator
 from selfcell.methods.base import Batch
 from selfcell.rng import Noise
 
+if TYPE_CHECKING:
+    from selfcell.data.gather import Compact, Memory, Reader
+
 REPEAT = 0x5851F42D4C957F2D  # any odd number: multiples of it differ in all their bits
 SIXTY_THREE_BITS = (1 << 63) - 1
+WINDOW = 1 << 15  # cells that are mixed, where blocks of cells are read
+FUSED = 1 << 22  # entries of a dense batch; under it, loading the compiled loops costs more
+
+Item = TypeVar("Item")
 
 
-def normalise(counts: sparse.csr_matrix, total_N: np.ndarray) -> Tensor:
+def normalise(counts: csr_matrix, total_N: np.ndarray) -> Tensor:
     """(N, G) dense float32 log1p of counts scaled to 10,000 a cell; for training and embedding.
 
     Raises DataError for a cell whose total is not above zero.
@@ -51,10 +59,14 @@ class Loader:
         seed: of the order and of the noise.
         label_N: class of each of `rows`; batches then carry labels.
         rank, ranks: this process gets rows rank, rank + ranks, ... of each batch.
+        block: 1 gives every order the same chance. For stores that were shuffled when written and
+            do not fit in memory: cells that are read from disk together, 256 say (`BlockOrder`).
+        threads: that read a batch together, beside the one that `stream` works ahead with.
 
     Raises:
         DataError: no cells.
-        ConfigError: `batch` is not a multiple of `ranks`, or labels that do not fit the rows.
+        ConfigError: `batch` is not a multiple of `ranks`, labels that do not fit the rows, or
+            blocks of cells that come from no store.
     """
 
     def __init__(
@@ -67,6 +79,8 @@ class Loader:
         label_N: np.ndarray | None = None,
         rank: int = 0,
         ranks: int = 1,
+        block: int = 1,
+        threads: int = 1,
     ) -> None:
         if not len(rows):
             raise DataError("no cells to load", "at least one")
@@ -77,10 +91,19 @@ class Loader:
         self._source, self._rows = source, np.asarray(rows, dtype=np.int64)
         self._batch, self._seed, self._rank, self._ranks = batch, seed, rank, ranks
         self._label_N = None if label_N is None else np.asarray(label_N, dtype=np.int64)
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._threads = threads
+        self._order: RowOrder | BlockOrder = RowOrder(len(rows), seed)
+        if block > 1:
+            cells = self._stored()
+            self._order = BlockOrder(
+                len(rows), seed, block, max(1, WINDOW // block),
+                lambda first, last: cells.want(self._rows[first:last]),
+            )  # fmt: skip
 
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        return generator("order", self._seed, epoch).permutation(len(self._rows))
+    def _stored(self) -> StoreCells:
+        if not isinstance(self._source, StoreCells):
+            raise ConfigError("cells held in memory", "cells of stores", "leave block at 1")
+        return self._source
 
     def positions(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions in `rows` of this rank's part of a batch, and how many epochs after that of
@@ -91,7 +114,7 @@ class Loader:
         chosen = np.empty(len(place), dtype=np.int64)
         for e in np.unique(epoch):
             here = epoch == e
-            chosen[here] = self._order(int(e))[within[here]]
+            chosen[here] = self._order.at(int(e), within[here])
         return chosen, epoch - step * self._batch // n
 
     def batch(self, step: int) -> Batch:
@@ -102,32 +125,94 @@ class Loader:
         """
         chosen, later = self.positions(step)
         index = self._rows[chosen]
-        counts, total = self._source.rows(index), self._source.total_N[index]
+        total = self._source.total_N[index]
         key = self._source.key_N[index] ^ (later * REPEAT & SIXTY_THREE_BITS)
         label = None if self._label_N is None else torch.from_numpy(self._label_N[chosen])
+        x_BG, count_BG = self._read(index)
         return Batch(
-            x_BG=normalise(counts, total),
-            count_BG=torch.from_numpy(counts.toarray()),
+            x_BG=x_BG,
+            count_BG=count_BG,
             total_B=torch.from_numpy(np.asarray(total, dtype=np.float32)),
             noise=Noise(self._seed, step, torch.from_numpy(key)),
             label_B=label,
         )
+
+    def _read(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Expression and counts; small batches by NumPy, to the same bits."""
+        source = self._source
+        if isinstance(source, StoreCells) and len(index) * source.parts[0].n_genes >= FUSED:
+            read = self._reader.dense
+            return torch.from_numpy(read(index)), torch.from_numpy(read(index, raw=True))
+        counts = source.rows(index)
+        return normalise(counts, source.total_N[index]), torch.from_numpy(counts.toarray())
+
+    @cached_property
+    def _reader(self) -> Reader:
+        from selfcell.data.gather import Reader
+
+        return Reader(self._stored(), self._threads)
+
+    def dense(self, step: int, out_BG: np.ndarray | None = None) -> np.ndarray:
+        """(B, G) float32 expression of a step's cells, into `out_BG` if given. Of stores only."""
+        return self._reader.dense(self._rows[self.positions(step)[0]], out_BG)
+
+    def sparse(self, step: int, memory: Memory | None = None) -> csr_matrix:
+        """(B, G) float32 expression of a step's cells, as sparse rows. Of stores only."""
+        return self._reader.sparse(self._rows[self.positions(step)[0]], memory)
+
+    def compact(self, step: int) -> Compact:
+        """The cells of a step as they are stored, for a GPU to unpack. Of stores only."""
+        return self._reader.compact(self._rows[self.positions(step)[0]])
 
     def stream(self, start: int, stop: int, ahead: int = 2) -> Iterator[Batch]:
         """Batches of steps start to stop - 1, `ahead` of them made beforehand by one thread.
 
         `ahead=0` makes them in place; the batches are the same.
         """
-        if not ahead:
-            yield from (self.batch(step) for step in range(start, stop))
-            return
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
-        waiting: deque[Future[Batch]] = deque()
-        try:
-            for step in range(start, stop + ahead):
-                if step < stop:
-                    waiting.append(pool.submit(self.batch, step))
-                if step >= start + ahead:
-                    yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        return in_advance(self.batch, start, stop, ahead)
+
+    def dense_stream(self, start: int, stop: int, ahead: int = 1) -> Iterator[np.ndarray]:
+        """As `stream`, `dense` arrays; each is good until the next is asked for, when its memory
+        is written anew: `ahead + 1` arrays serve any number of steps."""
+        size = self._batch // self._ranks, self._stored().parts[0].n_genes
+        arrays = [np.empty(size, dtype=np.float32) for _ in range(ahead + 1)]
+        return in_advance(lambda s: self.dense(s, arrays[s % len(arrays)]), start, stop, ahead)
+
+    def sparse_stream(self, start: int, stop: int, ahead: int = 1) -> Iterator[csr_matrix]:
+        """As `dense_stream`, `sparse` matrices."""
+        from selfcell.data.gather import Memory
+
+        parts = [Memory() for _ in range(ahead + 1)]
+        return in_advance(lambda s: self.sparse(s, parts[s % len(parts)]), start, stop, ahead)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device; copied to a GPU out of pinned memory, beside what runs."""
+    from selfcell.data.gather import send
+
+    noise = Noise(batch.noise.seed, batch.noise.step, send(batch.noise.cell_B, device))
+    label_B = None if batch.label_B is None else send(batch.label_B, device)
+    x_BG, count_BG, total_B = (
+        send(each, device) for each in (batch.x_BG, batch.count_BG, batch.total_B)
+    )
+    return Batch(x_BG, count_BG, total_B, noise, label_B)
+
+
+def in_advance(make: Callable[[int], Item], start: int, stop: int, ahead: int) -> Iterator[Item]:
+    """`make` of start to stop - 1, `ahead` of them made beforehand by one thread, in order.
+
+    An item is made only when the one `ahead + 1` before it is done with: asked past.
+    """
+    if not ahead:
+        yield from (make(step) for step in range(start, stop))
+        return
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
+    waiting: deque[Future[Item]] = deque()
+    try:
+        for step in range(start, stop + ahead):
+            if step < stop:
+                waiting.append(pool.submit(make, step))
+            if step >= start + ahead:
+                yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,207 @@
+"""Loaders side by side: cells per second from disk (or memory) to the network's input.
+
+Every system runs in a process and an environment of its own, in turn, `--repeats` times; a line
+is the median. All read the same made-up cells (`synthetic.py`) in shuffled batches.
+
+    python benchmarks/loader.py --make-environments bench-envs
+    python benchmarks/loader.py --cells 200000 --environments bench-envs --out loader.jsonl
+    python benchmarks/loader.py --table loader.jsonl
+
+A line has system, out (dense, sparse or prepare), cold, cells_per_s, cells_per_cpu_s, entropy (bits
+of a batch's labels) and ideal_entropy (of batches drawn at random), peak_mb (resident),
+anonymous_mb, grown_mb (anonymous, after warm-up), load (of the machine, at the start), and for our
+dense output bound_cells_per_s: what plain writing of zeros reaches in the same process. `cold`
+lines read one epoch whose files were dropped from the page cache. A system whose environment is
+missing is left out with a message.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+CONSTRAINTS = HERE.parent / "envs" / "constraints.txt"
+ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
+    # annbatch has no version for Python 3.11; zarrs is the codec its documentation asks for
+    "annbatch": ("python3.12", ["annbatch[zarrs]==0.3.1"]),
+    "peers": (
+        "python3.11",
+        ["torch==2.13.0", "scvi-tools==1.4.2", "scdataset==0.3.0", "bionemo-scdl==0.1.3"],
+    ),
+}
+LIVES_IN = {"annbatch": "annbatch", "selfcell": "", "selfcell blocks": ""}  # others: peers
+RUNS = [  # system, outputs, also with cold files
+    ("selfcell", ("dense", "sparse"), False),
+    ("selfcell blocks", ("dense", "sparse"), True),
+    ("annbatch", ("dense", "sparse"), True),
+    ("scvi-tools", ("dense", "sparse"), False),
+    ("scDataset", ("dense", "sparse"), True),
+    ("SCDL", ("dense", "sparse"), False),
+    ("dense parquet", ("dense",), False),
+]
+
+
+def make_environments(folder: Path) -> None:
+    """A virtual environment for each group of peers."""
+    for name, (python, packages) in ENVIRONMENTS.items():
+        subprocess.run([python, "-m", "venv", folder / name], check=True)
+        pins = [] if name == "annbatch" else ["-c", str(CONSTRAINTS)]
+        pip = [folder / name / "bin" / "pip", "install", "--quiet"]
+        # torch by itself first: an index of builds for processors has torch and little else
+        alone = [package for package in packages if package.startswith("torch==")]
+        for some in filter(None, (alone, [each for each in packages if each not in alone])):
+            subprocess.run([*pip, *pins, *some], check=True)
+
+
+def interpreter(system: str, folder: Path | None) -> Path | None:
+    """Python of a system's environment; None, and a message, where it is missing."""
+    home = LIVES_IN.get(system, "peers")
+    python = Path(sys.executable) if not home else (folder or Path()) / home / "bin" / "python"
+    if python.exists():
+        return python
+    print(f"{system}: skipped, no environment {python} (--make-environments)", file=sys.stderr)
+    return None
+
+
+def evict(folder: Path) -> None:
+    """Drop the files of a folder from the page cache."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            handle = os.open(file, os.O_RDONLY)
+            os.fsync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
+
+
+def run(python: Path, system: str, step: str, args: argparse.Namespace, cold: bool = False) -> Any:
+    """One step of a system in a process of its own."""
+    if cold:
+        evict(args.work)
+    command = [
+        python, HERE / "loader_systems.py", system, "--step", step,
+        "--data", args.work / "cells.h5ad", "--work", args.work,
+        "--batch", str(args.batch), "--seconds", str(args.seconds),
+        *(["--cold"] if cold else []),
+    ]  # fmt: skip
+    load = os.getloadavg()[0]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{system} {step} failed:\n{done.stderr[-3000:]}")
+    return {**json.loads(done.stdout.splitlines()[-1]), "load": round(load, 1)}
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """The made-up cells, as an h5ad file, and their labels."""
+    sys.path[:0] = [str(HERE.parent / "src")]
+    import anndata
+    import numpy as np
+    import synthetic
+
+    if not (args.work / "cells.h5ad").exists():
+        synthetic.write_h5ad(args.work / "cells.h5ad", args.cells)
+    obs = anndata.read_h5ad(args.work / "cells.h5ad", backed="r").obs
+    np.save(args.work / "labels.npy", obs["label"].astype("category").cat.codes.to_numpy())
+
+
+def compare(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Convert for each system, then measure all in turn; one line each."""
+    prepare(args)
+    found = {name: interpreter(name, args.environments) for name, _, _ in RUNS}
+    there = {name: python for name, python in found.items() if python and name in args.systems}
+    for name, python in there.items():
+        before = size(args.work)
+        line = {"system": name, "out": "prepare", "cells": args.cells}
+        line |= run(python, name, "prepare", args)
+        yield line | {"bytes_per_cell": round((size(args.work) - before) / args.cells)}
+    for cold in (False, True):
+        cases = [
+            (name, out)
+            for name, outs, coldly in RUNS
+            for out in outs
+            if name in there and (coldly or not cold)
+        ]
+        runs: dict[tuple[str, str], list[dict[str, float]]] = {case: [] for case in cases}
+        for _ in range(args.repeats):
+            for name, out in cases:
+                runs[name, out].append(run(there[name], name, out, args, cold))
+        for (name, out), results in runs.items():
+            middle = {k: statistics.median(r[k] for r in results) for k in results[0]}
+            fixed = {"system": name, "out": out, "cold": cold, "cells": args.cells}
+            yield {**fixed, "batch": args.batch, "repeats": args.repeats, **middle}
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def table(file: Path) -> None:
+    """Print the lines as a Markdown table, with how many times faster we were."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    warm = {
+        (line["system"], line["out"]): line["cells_per_s"]
+        for line in lines
+        if line["out"] != "prepare" and not line["cold"]
+    }
+    print("| System | Out | Cells/s | Per CPU s | Ours is | Entropy / ideal | Peak MB | Load |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for line in lines:
+        if line["out"] == "prepare":
+            continue
+        ours = warm.get(("selfcell", line["out"]), 0) / line["cells_per_s"]
+        times = f"{ours:.1f} x" if ours and not line["cold"] else ""
+        print(
+            f"| {line['system']} | {line['out']}{', cold' if line['cold'] else ''} |"
+            f" {line['cells_per_s']:,.0f} | {line['cells_per_cpu_s']:,.0f} | {times} |"
+            f" {line['entropy']:.3f} / {line['ideal_entropy']:.3f} | {line['peak_mb']:,.0f} |"
+            f" {line['load']:.1f} |"
+        )
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cells", type=int, default=200_000, help="made-up cells")
+    parser.add_argument("--out", type=Path, help="JSON lines are appended to this file")
+    parser.add_argument("--batch", type=int, default=4096, help="cells of a batch")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each system")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a run, at least")
+    parser.add_argument("--environments", type=Path, help="folder of --make-environments")
+    parser.add_argument("--make-environments", type=Path, help="make them in this folder, and stop")
+    parser.add_argument("--table", type=Path, help="print this file as a table, and stop")
+    parser.add_argument("--work", type=Path, help="keep the data here (12 KB a cell and more)")
+    names = [name for name, _, _ in RUNS]
+    parser.add_argument("--systems", nargs="+", choices=names, default=names)
+    args = parser.parse_args()
+    if args.make_environments:
+        return make_environments(args.make_environments)
+    if args.table:
+        return table(args.table)
+    kept = args.work
+    args.work = kept or Path(tempfile.mkdtemp(prefix="loader-", dir="."))
+    args.work.mkdir(parents=True, exist_ok=True)
+    try:
+        for line in compare(args):
+            text = json.dumps(line)
+            print(text, flush=True)
+            if args.out:
+                with args.out.open("a") as stream:
+                    stream.write(text + "\n")
+    finally:
+        if not kept:
+            shutil.rmtree(args.work)
+    return None
+
+
+if __name__ == "__main__":
+    main()
