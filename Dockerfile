@@ -18,7 +18,7 @@ RUN apt-get update \
 ARG PIP_EXTRA_INDEX_URL
 COPY envs/constraints.txt pyproject.toml README.md LICENSE /selfcell/
 COPY src /selfcell/src
-RUN pip install --no-cache-dir --constraint /selfcell/constraints.txt '/selfcell[slurm,cluster-generic]'
+RUN pip install --no-cache-dir --constraint /selfcell/constraints.txt '/selfcell[integration,slurm,cluster-generic]'
 
 # What runs is the code of the mounted checkout, not the copy that the image was built from.
 ENV PYTHONPATH=/study/src

@@ -74,7 +74,7 @@ format: $(VENV)/dev  ## format Python and Snakemake files
 lock:  ## write envs/constraints.txt anew from the newest versions pyproject.toml allows
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install -e '.[dev]'
+	build/lock/bin/python -m pip install -e '.[dev,integration,scvi]'
 	sed -n '/^#/p' envs/constraints.txt > build/constraints.txt
 	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+.*//' | LC_ALL=C sort -f \
 		>> build/constraints.txt
@@ -89,10 +89,10 @@ clean:  ## remove the environment, caches and all results but the released ones
 # tests and linters the second.
 $(VENV)/study: pyproject.toml envs/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[integration]'
 	@touch $@
 
 $(VENV)/dev: pyproject.toml envs/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,integration]'
 	@touch $(VENV)/study $@

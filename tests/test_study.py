@@ -271,6 +271,7 @@ def test_a_donor_column_goes_before_the_registrys_one_donor(data):
 
 
 def test_a_target_needs_labels(data):
+    data |= {"types": {}, "integration": None, "unseen": None}
     data["datasets"][1] = {"name": "mine", "path": "mine.h5ad"}
     data["targets"][0]["dataset"] = "mine"
     data["corpora"] = [c for c in data["corpora"] if c["name"] != "pbmc3k_pool"]

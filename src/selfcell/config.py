@@ -17,7 +17,19 @@ from selfcell.baselines import BASELINES
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein, Quality, Target
+from selfcell.entries import (
+    Corpus,
+    Dataset,
+    GeneSets,
+    Integration,
+    Lineage,
+    Method,
+    Protein,
+    Quality,
+    Target,
+    Unseen,
+    UnseenTarget,
+)
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
@@ -127,6 +139,13 @@ class Config(Section):
     """Gene-expression reconstruction; null: not asked for."""
     protein: Protein | None = None
     """Proteins from RNA; null: not asked for."""
+    types: dict[str, dict[Name, tuple[str, ...]]] = {}
+    """Types that data sets have in common: by type, by data set, the labels that mean it. For
+    `integration` and `unseen`; cells of other labels are left out there."""
+    integration: Integration | None = None
+    """Data integration; null: not asked for."""
+    unseen: Unseen | None = None
+    """Unseen data, genes missing; null: not asked for."""
     baselines: list[str] = []
     """Simple rivals, run on every target."""
 
@@ -136,7 +155,9 @@ class Config(Section):
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
         methods = _unique("methods", [entry.name for entry in self.methods])
         proteins = self.protein.targets if self.protein else []
-        targets = _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
+        mixtures = self.integration.targets if self.integration else []
+        others = [entry.name for part in (proteins, mixtures, self._unseen) for entry in part]
+        targets = _unique("targets", [entry.name for entry in self.targets] + others)
         _free("corpora", corpora, ("none",))
         _free("methods", methods, (*BASELINES, "scratch", "scratch_long", "scratch_shallow"))
         _unique("baselines", self.baselines)
@@ -166,6 +187,7 @@ class Config(Section):
             _known(f"{where}.train, test", list(own.datasets), datasets)
             _known(f"{where}.corpora", own.corpora, corpora)
             _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
+        self._across(datasets, corpora, methods)
         _known("deviations", self.deviations, corpora)
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
@@ -183,6 +205,46 @@ class Config(Section):
         if self.study == "released":
             raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
+
+    @property
+    def _unseen(self) -> list[UnseenTarget]:
+        return self.unseen.targets if self.unseen else []
+
+    def _across(self, datasets: list[str], corpora: list[str], methods: list[str]) -> None:
+        """Tasks over several data sets: what they name is there, and their labels can meet."""
+        for name, labels in self.types.items():
+            _known(f"types.{name}", list(labels), datasets)
+        if self.integration:
+            _known("integration.methods", self.integration.methods or [], methods)
+            for target in self.integration.targets:
+                where = f"integration.targets.{target.name}"
+                names = [source.dataset for source in target.sources]
+                _known(f"{where}.sources.dataset", names, datasets)
+                _known(f"{where}.corpora", target.corpora, corpora)
+                _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
+                if any(source.pool_of for source in target.sources):
+                    raise ValueError(f"{where}.sources take where, not pool_of")
+                self._meet(where, names)
+        if self.unseen:
+            _known("unseen.methods", self.unseen.methods or [], methods)
+        queries = {target.name: target.dataset for target in self.targets}
+        for own in self._unseen:
+            where = f"unseen.targets.{own.name}"
+            _known(f"{where}.reference.dataset", [own.reference.dataset], datasets)
+            _known(f"{where}.query", [own.query], queries)
+            _known(f"{where}.corpora", own.corpora, corpora)
+            query = queries[own.query]
+            held = [entry.name for entry in self.corpora for source in entry.sources
+                    if entry.name in own.corpora and source.dataset == query]  # fmt: skip
+            if held or own.reference.dataset == query:
+                holder = f"corpus {held[0]}" if held else "reference"
+                raise ValueError(f"{where}: its {holder} holds cells of {query}, as its query does")
+            self._meet(where, [own.reference.dataset, query])
+
+    def _meet(self, where: str, names: list[str]) -> None:
+        absent = [name for name in names if not any(name in each for each in self.types.values())]
+        if len(set(names)) > 1 and absent:
+            raise ValueError(f"{where}: `types` names no label of {absent[0]}")
 
 
 def _unique(where: str, names: list[str]) -> list[str]:

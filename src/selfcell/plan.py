@@ -32,7 +32,7 @@ STAGES = (
     ("store",),
     ("audit",),
     ("pretrain", "baseline"),
-    ("frozen", "finetune", "protein"),
+    ("frozen", "finetune", "protein", "integrate"),
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),
@@ -72,6 +72,7 @@ def work(study: Study) -> dict[str, Work]:
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
     counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
+    mixed = {name: len(study.models_of(name)) for name in study.mixtures}
     counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
     training = config.pretraining.steps * config.pretraining.batch
@@ -79,6 +80,7 @@ def work(study: Study) -> dict[str, Work]:
         "pretrain": Work(len(models), len(models) * training),
         "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts)),
         "finetune": Work(len(tunes), len(tunes) * tuned),
+        "integrate": Work(len(mixed), sum(mixed.values())),
         "baseline": Work(rivals, rivals * len(config.baselines) * draws),
     }
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from selfcell.data.specs import CorpusSpec
+from selfcell.data.specs import CorpusSpec, LabelSpec
 from selfcell.methods import published
 from selfcell.specs import (
     RIVALS,
     BaselineSpec,
     FineTuneSpec,
     FrozenSpec,
+    IntegrateSpec,
+    Mixture,
     Network,
     PretrainSpec,
     ProteinSpec,
     Thinning,
     Training,
     TunedRegime,
+    UnseenSpec,
 )
 from selfcell.study import SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Study
 
@@ -86,6 +89,58 @@ class Slices:
             precision=training.precision,
             network=self.config.network if job.method == RIVALS else self._network(job.method),
         ).to_json()
+
+    def integrate(self, target: str) -> str:
+        """Networks and rivals on an integration target."""
+        asked, own = self.config.integration, self.study.mixtures[target]
+        assert asked is not None
+        several = len({source.dataset for source in own.sources}) > 1
+        return IntegrateSpec(
+            **self._study(),
+            target=target,
+            cells=Mixture(
+                sources=own.sources,
+                batch=own.batch,
+                types=self.config.types if several else {},
+                min_cells=asked.min_cells,
+                max_cells=asked.max_cells,
+            ),
+            rivals=asked.rivals,
+            network=self.config.network,
+            networks=self._networks(target),
+            seeds=self.config.pretraining.seeds[: asked.seeds],
+            fine_tune=self.study.continued(target),
+            steps=asked.steps,
+        ).to_json()
+
+    def unseen(self, target: str) -> str:
+        """Networks and rivals from one study to another."""
+        asked, own = self.config.unseen, self.study.unseen[target]
+        assert asked is not None
+        few = self.config.labels
+        labels = LabelSpec(
+            regimes=(asked.labels,), draws=asked.draws, min_test=few.min_test,
+            min_train=few.min_train,
+        )  # fmt: skip
+        return UnseenSpec(
+            **self._study(),
+            target=target,
+            reference=own.reference,
+            query=own.query,
+            types=self.config.types,
+            shares=asked.shares,
+            labels=labels,
+            max_cells=asked.max_cells,
+            rivals=asked.rivals,
+            network=self.config.network,
+            networks=self._networks(target),
+            readouts=asked.readouts,
+            seeds=self.config.pretraining.seeds,
+        ).to_json()
+
+    def _networks(self, target: str) -> dict[str, Network]:
+        methods = {model.method for model in self.study.models_of(target)}
+        return {method: self._network(method) for method in sorted(methods)}
 
     def finetune(self, job: FineTune) -> str:
         """Regimes, budget and tuned settings of a fine-tuning job."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from selfcell.data.registry import NAME
 from selfcell.data.section import Section
-from selfcell.data.specs import CorpusSpec
+from selfcell.data.specs import CorpusSource, CorpusSpec, LabelSpec
 
 Name = Annotated[str, Field(pattern=NAME)]
 Readout = Literal["probe", "prototype", "knn1", "knn5"]
@@ -185,3 +185,49 @@ class BaselineSpec(Job):
     seeds: list[int]
     reconstruction: Thinning | None = None
     """None: not asked for."""
+
+
+class Mixture(Section):
+    """Cells of several batches whose types are known."""
+
+    sources: tuple[CorpusSource, ...]
+    batch: Literal["donor", "batch", "condition", "dataset"]
+    """What a batch is: a column, or the data set itself."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    """Common types (`selfcell.data.types`); empty: the labels as they are."""
+    min_cells: int
+    max_cells: int
+
+
+class IntegrateSpec(Job):
+    """Every network and rival on the cells of one integration target."""
+
+    target: Name
+    cells: Mixture
+    rivals: list[str]
+    network: Network
+    """Of the rivals with random weights."""
+    networks: dict[Name, Network]
+    """By method, what its weights are put into."""
+    seeds: list[int]
+    fine_tune: list[tuple[Name, Name]]
+    """Corpora and methods whose models go on learning, without labels, on the target's cells."""
+    steps: int
+
+
+class UnseenSpec(Job):
+    """Every network and rival from one study to the cells of another, with genes missing."""
+
+    target: Name
+    reference: CorpusSource
+    query: Name
+    """The target whose test cells are annotated."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    shares: list[float]
+    labels: LabelSpec
+    max_cells: int
+    rivals: list[str]
+    network: Network
+    networks: dict[Name, Network]
+    readouts: list[Readout]
+    seeds: list[int]

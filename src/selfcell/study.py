@@ -14,7 +14,15 @@ import yaml
 
 from selfcell.config import REGISTRY, Config
 from selfcell.data.registry import Registry
-from selfcell.entries import Corpus, Method, ProteinTarget, Target, deviating
+from selfcell.entries import (
+    Corpus,
+    IntegrationTarget,
+    Method,
+    ProteinTarget,
+    Target,
+    UnseenTarget,
+    deviating,
+)
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
@@ -57,6 +65,10 @@ class Study:
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
         self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}
+        mixed = config.integration.targets if config.integration else []
+        self.mixtures: Mapping[str, IntegrationTarget] = {entry.name: entry for entry in mixed}
+        afar = config.unseen.targets if config.unseen else []
+        self.unseen: Mapping[str, UnseenTarget] = {entry.name: entry for entry in afar}
         self.methods = {entry.name: entry for entry in config.methods}
         self.deviations = deviating(self.methods, config.protocol) if config.deviations else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
@@ -141,6 +153,11 @@ class Study:
         found = {self.targets[name].dataset for name in targets if name in self.targets}
         for name in targets:
             found.update(self.proteins[name].datasets if name in self.proteins else ())
+            sources = self.mixtures[name].sources if name in self.mixtures else ()
+            found.update(source.dataset for source in sources)
+            if name in self.unseen:
+                own = self.unseen[name]
+                found |= {own.reference.dataset, self.targets[own.query].dataset}
         return sorted(found)
 
     def protein_jobs(self) -> list[FineTune]:
@@ -153,6 +170,37 @@ class Study:
                 arms += [(corpus, method) for method in self._tuned_on(corpus)]
             jobs += [FineTune(name, *arm, s) for arm in arms for s in self.config.pretraining.seeds]
         return jobs
+
+    def models_of(self, target: str) -> list[Model]:
+        """Models evaluated on an integration target or on an unseen one; no deviations.
+
+        Raises ConfigError for a corpus that no other target has models trained on.
+        """
+        asked = self.config.unseen if target in self.unseen else self.config.integration
+        own = self.unseen.get(target) or self.mixtures[target]
+        assert asked is not None
+        for corpus in own.corpora:
+            if not self.splits_of(corpus):
+                got = f"target {target}: no model is trained on corpus {corpus}"
+                raise ConfigError(got, "a corpus of an annotation or protein target")
+        seeds = self.config.pretraining.seeds[: getattr(asked, "seeds", None)]
+        return [
+            model
+            for model in self.models()
+            if model.corpus in own.corpora
+            and model.seed in seeds
+            and model.method not in self.deviations
+            and (asked.methods is None or model.method in asked.methods)
+        ]
+
+    def continued(self, target: str) -> list[tuple[str, str]]:
+        """Corpora and methods whose models go on learning on an integration target's cells."""
+        return [
+            (corpus, method)
+            for corpus in self.mixtures[target].fine_tune
+            for method in self._tuned_on(corpus)
+            if not self.gene_sets(method)
+        ]
 
     def fine_tunes(self) -> list[FineTune]:
         """Every fine-tuning job, the scratch arms of each target first."""

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 SCORES = "results/smoke/scores.parquet"
 NOT_OF_THE_STUDY = {"figures", "tune", "tuned"}
 SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0,)]
-COMPARE = {"collect", "contrasts", "claims", "by_gene"}
+COMPARE = {"collect", "contrasts", "claims", "by_gene", "integrate mixture=baron_donors"}
 
 
 def branch(method: str) -> set[str]:
@@ -65,7 +65,7 @@ def test_scores_keep_their_contract(smoke: Project) -> None:
     methods = {entry["name"] for entry in config["methods"]}
     assert methods < set(scores.method[scores.init == "pretrained"]) | {"pca"}
     assert set(scores["mode"]) == {"frozen", "fine-tuned", "baseline"}
-    assert set(scores.task) == {"annotate", "reconstruction", "protein"}
+    assert set(scores.task) == {"annotate", "reconstruction", "protein", "integrate"}
     regimes = scores[scores.task == "annotate"].regime
     assert set(regimes) == {str(regime) for regime in config["labels"]["regimes"]}
     assert scores.n_test.max() <= 500

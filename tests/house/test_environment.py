@@ -66,7 +66,8 @@ def test_conda_environment_has_the_same_pins(path: object) -> None:
 
 def test_conda_environment_of_the_study_is_complete() -> None:
     pins = conda_pins("envs/study.yaml")
-    wanted = {canonicalize_name(each.name): each.extras for each in DIRECT}
+    extra = [Requirement(text) for text in PROJECT["optional-dependencies"]["integration"]]
+    wanted = {canonicalize_name(each.name): each.extras for each in DIRECT + extra}
     assert {name: requirement.extras for name, requirement in pins.items()} == wanted
 
 

@@ -47,6 +47,8 @@ wildcard_constraints:
     corpus="|".join([*STUDY.corpora, NONE]),
     target="|".join(STUDY.targets),
     protein="|".join(STUDY.proteins) or NONE,
+    mixture="|".join(STUDY.mixtures) or NONE,
+    afar="|".join(STUDY.unseen) or NONE,
     method=r"[A-Za-z0-9_.-]+",
     seed=r"\d+",
     reference=r"[a-z0-9_]+\.(csv\.gz|gmt|json\.zst)",

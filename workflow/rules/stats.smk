@@ -15,6 +15,7 @@ RUN_FOLDERS = [
         PROTEIN.format(protein=job.target, **job._asdict())
         for job in STUDY.protein_jobs()
     ],
+    *[INTEGRATE.format(mixture=target) for target in STUDY.mixtures],
 ]
 BY_GENE = expand(
     f"{RESULTS}/reconstruction_{{part}}.parquet",

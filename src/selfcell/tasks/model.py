@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class Trained:
         gene_ids: its vocabulary, in the order of its input columns.
         status: "ok", "collapsed", "not_learned" or "diverged".
         about: the whole of model.json.
+        weights: every tensor of the method, from which training can go on.
     """
 
     encoder: MLP
@@ -80,6 +81,7 @@ class Trained:
     gene_ids: Sequence[str]
     status: str
     about: dict[str, Any]
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def symbols(self) -> list[str]:
@@ -175,7 +177,14 @@ def load(folder: Path) -> Trained:
         decoder = _decoder(weights, len(about["gene_ids"]), about["spec"]["params"], network)
     except RuntimeError as error:
         raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
-    return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about)
+    own = {name: value for name, value in weights.items() if name != DECODED}
+    return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about, own)
+
+
+def run_hash(folder: Path) -> str:
+    """Key of the run that made a model, without reading its weights."""
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    return str(about["run_hash"])
 
 
 def _check(folder: Path, about: Any, belongs: str | None) -> None:

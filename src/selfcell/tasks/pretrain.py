@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from selfcell.data.corpus import Corpus
 from selfcell.data.loader import Loader
@@ -79,15 +80,19 @@ def pretrain(
     corpus: Corpus,
     programmes: Mapping[str, Sequence[str]],
     state: StateFile | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Pretrained:
     """Train one method on one corpus; a diverging loss is a result, not an error.
 
     Args:
         programmes: gene sets (symbols) that the method's parameters name; empty for most.
         state: where an interrupted run goes on from.
+        start: weights of the same method to start from; None: fresh ones.
     """
     training = spec.training
     method = build(spec, corpus, programmes)
+    if start is not None:
+        method.load_state_dict(dict(start))
     seed = derive("pretrain", spec.seed)
     batches = Loader(corpus.cells, corpus.train_N, training.batch, seed)
     gated, watched = _held_back(corpus, GATED), _held_back(corpus, WATCHED)

@@ -1,0 +1,50 @@
+"""Evaluation over several data sets or batches: integration, and data that nothing was learned from.
+
+All networks in one job: what it has to load costs more than scoring one of them.
+"""
+
+INTEGRATE = f"{RESULTS}/runs/integrate/{{mixture}}"
+UNSEEN = f"{RESULTS}/runs/unseen/{{afar}}"
+
+
+def model_folders(target):
+    """Folders of every model evaluated on an integration or unseen target."""
+    return [MODEL.format(**model._asdict()) for model in STUDY.models_of(target)]
+
+
+def files_of_models(target):
+    """Files of every model evaluated on an integration or unseen target."""
+    folders = model_folders(target)
+    return [f"{folder}/{file}" for folder in folders for file in run_files("model")]
+
+
+def model_options(target):
+    """`--model FOLDER` for each of them."""
+    return [f"--model {folder}" for folder in model_folders(target)]
+
+
+rule integrate:
+    input:
+        audit=f"{RESULTS}/audit.json",
+        models=lambda wildcards: files_of_models(wildcards.mixture),
+        stores=lambda wildcards: stores(STUDY.stores_of([wildcards.mixture])),
+    output:
+        multiext(f"{INTEGRATE}/", *run_files("scores")),
+    log:
+        f"{LOGS}/integrate/{{mixture}}.log",
+    benchmark:
+        f"{BENCHMARKS}/integrate/{{mixture}}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(2500, 10),
+        runtime=grows(4, 0.02),
+    params:
+        spec=lambda wildcards: SLICES.integrate(wildcards.mixture),
+        models=lambda wildcards: model_options(wildcards.mixture),
+        stores=lambda wildcards: store_options([wildcards.mixture]),
+        folder=INTEGRATE,
+        code=code("integrate"),
+    shell:
+        "python3 workflow/scripts/integrate.py --spec {params.spec:q} {params.models} {params.stores}"
+        " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"
