@@ -87,8 +87,35 @@ rule collect:
         " --health {output.health} --provenance {output.provenance} 2> >(tee {log} >&2)"
 
 
+rule shared_variance:
+    input:
+        stores=stores(STUDY.datasets),
+        splits=splits(STUDY.every),
+    output:
+        f"{RESULTS}/shared_variance.parquet",
+    log:
+        f"{LOGS}/shared_variance.log",
+    benchmark:
+        f"{BENCHMARKS}/shared_variance.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(900, 15),
+        runtime=grows(4, 0.02),
+    params:
+        stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
+        corpora=corpora_json(),
+        targets=json.dumps({target.name: target.corpora for target in CONFIG.targets}),
+        code=code("shared_variance"),
+    shell:
+        "python3 workflow/scripts/shared_variance.py --stores {params.stores} --splits {input.splits}"
+        " --corpora {params.corpora:q} --targets {params.targets:q} --out {output}"
+        " 2> >(tee {log} >&2)"
+
+
 rule contrasts:
     input:
+        shared=f"{RESULTS}/shared_variance.parquet",
         scores=f"{RESULTS}/scores.parquet",
         predictions=f"{RESULTS}/predictions.parquet",
         costs=f"{RESULTS}/costs.parquet",
@@ -120,7 +147,7 @@ rule contrasts:
         code=code("contrasts"),
     shell:
         "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
-        " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
+        " --costs {input.costs} --splits {input.splits} --shared {input.shared} --spec {params.spec:q}"
         " --out {output.contrasts} --tasks {output.tasks} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
 
 
