@@ -44,7 +44,7 @@ rule by_gene:
         gene_sets=lambda wildcards, input: gene_set_option(wildcards, input),
         code=code("by_gene"),
     shell:
-        "python3 workflow/scripts/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
+        "python3 {SCRIPTS}/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
         " {params.gene_sets} --out-genes {output.genes} --out-programmes {output.programmes}"
         " 2> >(tee {log} >&2)"
 
@@ -81,7 +81,7 @@ rule collect:
         lineage=ontology_options(),
         code=code("collect"),
     shell:
-        "python3 workflow/scripts/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
+        "python3 {SCRIPTS}/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " {params.lineage} --lineage {output.lineage}"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
         " --health {output.health} --provenance {output.provenance} 2> >(tee {log} >&2)"
@@ -108,7 +108,7 @@ rule shared_variance:
         targets=json.dumps({target.name: target.corpora for target in CONFIG.targets}),
         code=code("shared_variance"),
     shell:
-        "python3 workflow/scripts/shared_variance.py --stores {params.stores} --splits {input.splits}"
+        "python3 {SCRIPTS}/shared_variance.py --stores {params.stores} --splits {input.splits}"
         " --corpora {params.corpora:q} --targets {params.targets:q} --out {output}"
         " 2> >(tee {log} >&2)"
 
@@ -146,15 +146,15 @@ rule contrasts:
         ),
         code=code("contrasts"),
     shell:
-        "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
+        "python3 {SCRIPTS}/contrasts.py --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --shared {input.shared} --spec {params.spec:q}"
         " --out {output.contrasts} --tasks {output.tasks} --verdicts {output.verdicts} 2> >(tee {log} >&2)"
 
 
 rule claims:
     input:
-        claims="resources/claims.yaml",
-        published=[file_of(name) for name in TABLES],
+        claims=f"{HOME}resources/claims.yaml",
+        published=[f"{HOME}{file_of(name)}" for name in TABLES],
         contrasts=f"{RESULTS}/contrasts.parquet",
         scores=f"{RESULTS}/scores.parquet",
         types=f"{RESULTS}/figures/per_type.csv",
@@ -170,10 +170,10 @@ rule claims:
         mem_mb=grows(1000, 5),
         runtime=grows(4),
     params:
-        published=FOLDER,
+        published=f"{HOME}{FOLDER}",
         study=CONFIG.study,
         code=code("claims"),
     shell:
-        "python3 workflow/scripts/claims.py --claims {input.claims} --published {params.published}"
+        "python3 {SCRIPTS}/claims.py --claims {input.claims:q} --published {params.published:q}"
         " --contrasts {input.contrasts} --scores {input.scores} --types {input.types}"
         " --study {params.study:q} --out {output} 2> >(tee {log} >&2)"
