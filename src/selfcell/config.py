@@ -137,7 +137,7 @@ class Config(Section):
         methods = _unique("methods", [entry.name for entry in self.methods])
         proteins = self.protein.targets if self.protein else []
         targets = _unique("targets", [e.name for e in self.targets] + [e.name for e in proteins])
-        _free("corpora", corpora, ("none",))
+        _free("corpora", corpora, ("none", "own_pool"))
         _free("methods", methods, (*BASELINES, "scratch", "scratch_long", "scratch_shallow"))
         _unique("baselines", self.baselines)
         _unique("gene_sets", [entry.name for entry in self.gene_sets])
