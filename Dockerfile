@@ -16,9 +16,15 @@ RUN apt-get update \
 # A CPU-only torch is a matter of pip's own variable (README, "Run it"):
 #   docker build --build-arg PIP_EXTRA_INDEX_URL=ADDRESS --tag selfcell .
 ARG PIP_EXTRA_INDEX_URL
-COPY envs/constraints.txt pyproject.toml README.md LICENSE /selfcell/
+COPY Snakefile config.yaml pyproject.toml README.md LICENSE /selfcell/
+COPY configs /selfcell/configs
+COPY envs /selfcell/envs
+COPY profiles /selfcell/profiles
+COPY resources /selfcell/resources
+COPY results/released /selfcell/results/released
 COPY src /selfcell/src
-RUN pip install --no-cache-dir --constraint /selfcell/constraints.txt '/selfcell[integration,slurm,cluster-generic]'
+COPY workflow /selfcell/workflow
+RUN pip install --no-cache-dir --constraint /selfcell/envs/constraints.txt '/selfcell[integration,slurm,cluster-generic]'
 
 # What runs is the code of the mounted checkout, not the copy that the image was built from.
 ENV PYTHONPATH=/study/src

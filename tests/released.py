@@ -18,7 +18,7 @@ from selfcell.stats.claims import CLAIMS, Ours, ledger
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
 from selfcell.stats.health import HEALTH
 from selfcell.stats.predictions import COSTS
-from selfcell.stats.pretrain import VERDICTS, verdict_table
+from selfcell.stats.pretrain import SHARED, VERDICTS, verdict_table
 from selfcell.stats.published import FOLDER
 from selfcell.study import Study
 from tests.stats import score_factory
@@ -34,7 +34,7 @@ def tables() -> tuple[score_factory.Made, pd.DataFrame, pd.DataFrame]:
     spec = Spec(resamples=20)
     inputs = (made.truths, spec)
     contrasts = contrast_table(made.scores, made.predictions, *inputs)
-    verdicts = verdict_table(made.scores, made.predictions, made.costs, *inputs)
+    verdicts = verdict_table(made.scores, made.predictions, made.costs, made.shared, *inputs)
     return made, contrasts, verdicts
 
 
@@ -55,6 +55,7 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     found = ledger(load(REPO / "resources/claims.yaml"), own, NAME, REPO / FOLDER)
     CLAIMS.write(found, results / "claims.parquet")
     COSTS.write(made.costs, results / "costs.parquet")
+    SHARED.write(made.shared, results / "shared_variance.parquet")
     HEALTH.write(pd.DataFrame(columns=HEALTH.names), results / "health.parquet")
     pd.DataFrame({"dataset": ["kang"]}).to_parquet(results / "alignment.parquet")
     (results / "predictions.parquet").write_bytes(b"not released")

@@ -46,6 +46,7 @@ def test_release_holds_the_small_files_and_their_sums(tmp_path: Path) -> None:
         *("scores.parquet", "contrasts.parquet", "verdicts.parquet", "costs.parquet"),
         *("alignment.parquet", "audit.json", "provenance.json", "splits.json", "jobs.csv"),
         *("lineage.json", "claims.parquet", "health.parquet", "task_contrasts.parquet"),
+        "shared_variance.parquet",
         *(f"qc/{dataset}.json" for dataset in DATASETS),
         *("config.yaml", "manifest.json"),
         *figures,

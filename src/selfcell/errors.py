@@ -43,6 +43,10 @@ class StoreError(SelfcellError):
     """A cell store, checkpoint or result file is damaged, foreign or unfinished."""
 
 
+class StudyError(SelfcellError):
+    """A study did not run to its end."""
+
+
 class DivergenceError(SelfcellError):
     """A loss became NaN or infinite; carries the step in its message."""
 

@@ -20,7 +20,10 @@ from pathlib import Path
 from selfcell import __version__
 
 PACKAGE = Path(__file__).resolve().parent
-ROOT = PACKAGE.parents[1]
+SHIPPED = PACKAGE / "shipped"
+"""Where an installed package keeps the workflow; a checkout has no such folder."""
+ROOT = SHIPPED if SHIPPED.is_dir() else PACKAGE.parents[1]
+"""Folder of Snakefile, workflow, configs, profiles and resources."""
 # Lists that name modules: a new line there concerns the module it names, which counts itself.
 REGISTERS = (PACKAGE / "methods" / "__init__.py", PACKAGE / "baselines" / "__init__.py")
 LIBRARIES = ("numpy", "scipy", "pandas", "torch", "scikit-learn", "scanpy", "anndata", "snakemake")
@@ -103,7 +106,12 @@ def _module_file(name: Path | str) -> Path:
 
 
 def git_revision() -> str:
-    """Commit of the checkout, "+" appended if files differ from it; "unknown" outside one."""
+    """Commit of the checkout, "+" appended if files differ from it; "unknown" outside one.
+
+    An installed package may lie in somebody's repository, whose commit says nothing of it.
+    """
+    if ROOT == SHIPPED:
+        return "unknown"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

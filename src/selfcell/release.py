@@ -28,7 +28,7 @@ LIMIT = 2_000_000  # bytes; no larger file is committed
 TABLES = (
     *("contrasts.parquet", "task_contrasts.parquet", "verdicts.parquet"),
     *("claims.parquet", "health.parquet"),
-    *("costs.parquet", "alignment.parquet"),
+    *("costs.parquet", "alignment.parquet", "shared_variance.parquet"),
 )
 PAGES = ("audit.json", "provenance.json", "lineage.json")
 KINDS = ("csv", "pdf", "png")

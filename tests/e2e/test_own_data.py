@@ -61,7 +61,7 @@ def test_own_cells_give_scores_and_figures(smoke: Project, checkout: Path) -> No
     project = Project(checkout, "my-study.yaml")
     project.run()
     scores = table.read(checkout / "results" / "own" / "scores.parquet")
-    assert set(scores.corpus[scores.init == "pretrained"]) == {"own_pool", "kang_ctrl"}
+    assert set(scores.corpus[scores.init == "pretrained"]) == {"mine_pool", "kang_ctrl"}
     assert set(scores.label[scores.level == "type"]) == set(TYPES)
     perfect = scores[(scores.method == "perfect") & (scores.metric == "macro_f1")]
     assert (perfect.value == 1).all()

@@ -12,6 +12,7 @@ import score_factory as factory
 
 from selfcell.stats import table
 from selfcell.stats.predictions import PREDICTIONS
+from selfcell.stats.pretrain import SHARED
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -27,6 +28,7 @@ def run_folder(folder: Path) -> list[Path]:
     run.mkdir()
     table.write(made.scores, run / "scores.parquet")
     PREDICTIONS.write(made.predictions, run / "predictions.parquet")
+    SHARED.write(made.shared, folder / "shared.parquet")
     card = {
         "rule": "frozen", "run_hash": "abc", "spec": {"study": "made"}, "config_hash": "c",
         "inputs": {}, "code": "d", "git": "e", "seeds": {}, "versions": {}, "hardware": {},
@@ -52,6 +54,7 @@ def test_from_runs_to_a_figure(tmp_path: Path) -> None:
     compared, verdicts = tmp_path / "contrasts.parquet", tmp_path / "verdicts.parquet"
     done = call(
         *("contrasts", *inputs, "--splits", split, "--spec", '{"resamples": 30}'),
+        *("--shared", tmp_path / "shared.parquet"),
         *("--out", compared, "--verdicts", verdicts, "--tasks", tmp_path / "tasks.parquet"),
         *("--types", tmp_path / "types.parquet"),
     )

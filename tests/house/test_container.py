@@ -14,7 +14,9 @@ from tests.tree import REPO
 RECIPE = (REPO / "Dockerfile").read_text(encoding="utf-8")
 # Instructions, comments left out and lines joined.
 STEPS = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", RECIPE)).splitlines()
-PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FILE = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, WHEEL = FILE["project"], FILE["tool"]["hatch"]["build"]["targets"]["wheel"]
+SHIPPED = WHEEL["force-include"]
 
 
 def step(word: str) -> list[str]:
@@ -29,8 +31,8 @@ def copied() -> list[str]:
 
 def test_everything_it_installs_is_pinned() -> None:
     (install,) = [line for line in step("RUN") if "pip install" in line]
-    assert "--constraint /selfcell/constraints.txt" in install
-    assert "envs/constraints.txt" in copied()
+    assert "--constraint /selfcell/envs/constraints.txt" in install
+    assert "envs" in copied()
 
 
 def test_its_python_is_the_projects() -> None:
@@ -53,8 +55,9 @@ def test_what_it_copies_is_there_and_is_sent(source: str) -> None:
 
 
 def test_it_copies_all_that_the_build_needs() -> None:
-    needed = ["pyproject.toml", "src", PROJECT["readme"], *PROJECT["license-files"]]
-    assert [name for name in needed if not any(fnmatch.fnmatch(name, c) for c in copied())] == []
+    needed = ["pyproject.toml", "src", PROJECT["readme"], *PROJECT["license-files"], *SHIPPED]
+    given = [pattern for source in copied() for pattern in (source, f"{source}/*")]
+    assert [name for name in needed if not any(fnmatch.fnmatch(name, c) for c in given)] == []
 
 
 def test_it_names_no_place_of_the_machine_that_builds_it() -> None:

@@ -56,6 +56,13 @@ def test_rule_has_a_script_of_its_name(name: str) -> None:
     assert re.findall(r"(\w+)\.py\b", RULES[name].split("shell:")[-1]) == [name]
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_rule_finds_its_script_from_any_folder(name: str) -> None:
+    """A study of the reader's own runs in a folder without the workflow's files."""
+    assert '"python3 {SCRIPTS}/' in RULES[name]
+    assert not re.search(r"[\"'](workflow|resources)/", RULES[name])
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_has_a_rule_of_its_name(name: str) -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")

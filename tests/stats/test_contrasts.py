@@ -197,7 +197,8 @@ def test_unknown_settings_are_refused() -> None:
 
 
 def test_should_i_pretrain(made: factory.Made, tmp_path: Path) -> None:
-    frame = verdict_table(made.scores, made.predictions, made.costs, made.truths, FAST)
+    tables = made.scores, made.predictions, made.costs
+    frame = verdict_table(*tables, made.shared, made.truths, FAST)
     VERDICTS.write(frame, tmp_path / "v.parquet")
     assert list(frame.scope) == ["frozen", "all arms"]
     assert list(frame.regimes) == ["3,10,30", "10"]
@@ -206,6 +207,10 @@ def test_should_i_pretrain(made: factory.Made, tmp_path: Path) -> None:
     for row in frame.itertuples():
         expected = "yes" if row.low > 0.02 else "no" if row.high90 < 0.02 else "undecided"
         assert row.answer == expected
+    expected = made.shared.set_index(["target", "corpus"]).shared_variance["pbmc3k", "kang_ctrl"]
+    assert list(frame.shared_variance) == [expected, expected]
+    with pytest.raises(DataError, match="no shared variance of target 'pbmc3k'"):
+        verdict_table(*tables, made.shared.iloc[:0], made.truths, FAST)
 
 
 @pytest.mark.parametrize(

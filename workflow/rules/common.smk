@@ -26,8 +26,11 @@ STATE = "results/.state"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 CELLS = f"{RESULTS}/data/{{name}}/cells.h5ad"
-REGISTRY = "resources/datasets.yaml"
-LABELS = "resources/label_to_cl.json"
+# The workflow's own files: by their whole path where a study runs in another folder.
+HOME = "" if Path.cwd() == ROOT else f"{ROOT}/"
+SCRIPTS = shlex.quote(f"{HOME}workflow/scripts")
+REGISTRY = f"{HOME}resources/datasets.yaml"
+LABELS = f"{HOME}resources/label_to_cl.json"
 ENV = "../../envs/study.yaml"
 # Schedulers send SIGTERM to all of a job at once; its shell waits for the script, which may have
 # a state to save, since Slurm kills what is left when the shell is gone.
@@ -138,10 +141,11 @@ def ontology_options():
     """What `collect` needs for lineage scores."""
     if not CONFIG.lineage.scores:
         return []
-    files = ontology_file()[0], CONFIG.lineage.labels or LABELS
+    files = *ontology_file(), CONFIG.lineage.labels or LABELS
+    ontology, labels = map(shlex.quote, files)
     keys = [f"--key {target}={key}" for target, key in STUDY.ontology_keys().items()]
     options = [f"--split {path}" for path in splits(STUDY.targets)]
-    return [f"--ontology {files[0]} --labels {files[1]}", *keys, *options]
+    return [f"--ontology {ontology} --labels {labels}", *keys, *options]
 
 
 def gene_set_option(wildcards, input):

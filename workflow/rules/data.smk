@@ -17,7 +17,7 @@ rule download:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         code=code("download"),
     shell:
-        "python3 workflow/scripts/download.py --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"
+        "python3 {SCRIPTS}/download.py --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"
 
 
 rule reference:
@@ -39,7 +39,7 @@ rule reference:
         registry=REGISTRY,
         code=code("reference"),
     shell:
-        "python3 workflow/scripts/reference.py --name {params.name} --registry {params.registry} {params.current}"
+        "python3 {SCRIPTS}/reference.py --name {params.name} --registry {params.registry:q} {params.current}"
         " --out {output} 2> >(tee {log} >&2)"
 
 
@@ -66,8 +66,8 @@ rule qc:
         limits=CONFIG.quality.model_dump_json(),
         code=code("qc"),
     shell:
-        "python3 workflow/scripts/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
-        " --ontology {input.ontology} --limits {params.limits:q} --out-cells {output.cells}"
+        "python3 {SCRIPTS}/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
+        " --ontology {input.ontology:q} --limits {params.limits:q} --out-cells {output.cells}"
         " --out-table {output.table} --out-summary {output.summary} 2> >(tee {log} >&2)"
 
 
@@ -92,7 +92,7 @@ rule split:
         labels=CONFIG.labels.model_dump_json(),
         code=code("split"),
     shell:
-        "python3 workflow/scripts/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
+        "python3 {SCRIPTS}/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
         " --out {output} 2> >(tee {log} >&2)"
 
 
@@ -117,7 +117,7 @@ rule split_protein:
         spec=lambda wildcards: SLICES.protein_split(wildcards.protein),
         code=code("split_protein"),
     shell:
-        "python3 workflow/scripts/split_protein.py --cells {params.cells} --spec {params.spec:q} --out {output}"
+        "python3 {SCRIPTS}/split_protein.py --cells {params.cells} --spec {params.spec:q} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -146,7 +146,7 @@ rule vocabulary:
         options=CONFIG.vocabulary.model_dump_json(),
         code=code("vocabulary"),
     shell:
-        "python3 workflow/scripts/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
+        "python3 {SCRIPTS}/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
         " --corpora {params.corpora:q} --options {params.options:q} --out {output.genes}"
         " --out-alignment {output.alignment} 2> >(tee {log} >&2)"
 
@@ -169,7 +169,7 @@ rule store:
     params:
         code=code("store"),
     shell:
-        "python3 workflow/scripts/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
+        "python3 {SCRIPTS}/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -194,6 +194,6 @@ rule audit:
         corpora=corpora_json(),
         code=code("audit"),
     shell:
-        "python3 workflow/scripts/audit.py --stores {params.stores} --splits {input.splits}"
+        "python3 {SCRIPTS}/audit.py --stores {params.stores} --splits {input.splits}"
         " --vocabulary {input.vocabulary} --corpora {params.corpora:q} --out {output}"
         " 2> >(tee {log} >&2)"

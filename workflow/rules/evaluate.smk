@@ -34,7 +34,7 @@ rule frozen:
         folder=FROZEN,
         code=code("frozen"),
     shell:
-        "python3 workflow/scripts/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
+        "python3 {SCRIPTS}/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
         " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -62,7 +62,7 @@ rule finetune:
         folder=FINETUNE,
         code=code("finetune"),
     shell:
-        "python3 workflow/scripts/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        "python3 {SCRIPTS}/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -91,7 +91,7 @@ rule protein:
         folder=PROTEIN,
         code=code("protein"),
     shell:
-        "python3 workflow/scripts/protein.py --spec {params.spec:q} {params.model} {params.stores}"
+        "python3 {SCRIPTS}/protein.py --spec {params.spec:q} {params.model} {params.stores}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -121,5 +121,5 @@ rule baseline:
         folder=BASELINE,
         code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     shell:
-        "python3 workflow/scripts/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
+        "python3 {SCRIPTS}/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

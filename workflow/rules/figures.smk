@@ -50,7 +50,7 @@ rule project:
         ],
         code=code("project"),
     shell:
-        "python3 workflow/scripts/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
+        "python3 {SCRIPTS}/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -83,6 +83,6 @@ for name in FIGURES:
             name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),
         shell:
-            "python3 workflow/scripts/figure_{params.name}.py"
+            "python3 {SCRIPTS}/figure_{params.name}.py"
             " {input} --table {output.csv} --pdf {output.pdf} --png {output.png}"
             " 2> >(tee {log} >&2)"

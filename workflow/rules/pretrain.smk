@@ -40,6 +40,6 @@ rule pretrain:
         state=STATE,
         code=lambda wildcards: code("pretrain", STUDY.module(wildcards.method)),
     shell:
-        "python3 workflow/scripts/pretrain.py --spec {params.spec:q} {params.stores} {params.splits}"
+        "python3 {SCRIPTS}/pretrain.py --spec {params.spec:q} {params.stores} {params.splits}"
         " {params.gene_sets} --code {params.code} --state {params.state} --threads {threads}"
         " --out {params.folder} 2> >(tee {log} >&2)"

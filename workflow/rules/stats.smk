@@ -45,7 +45,7 @@ rule by_gene:
         gene_sets=lambda wildcards, input: gene_set_option(wildcards, input),
         code=code("by_gene"),
     shell:
-        "python3 workflow/scripts/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
+        "python3 {SCRIPTS}/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
         " {params.gene_sets} --out-genes {output.genes} --out-programmes {output.programmes}"
         " 2> >(tee {log} >&2)"
 
@@ -82,14 +82,41 @@ rule collect:
         lineage=ontology_options(),
         code=code("collect"),
     shell:
-        "python3 workflow/scripts/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
+        "python3 {SCRIPTS}/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " {params.lineage} --lineage {output.lineage}"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
         " --health {output.health} --provenance {output.provenance} 2> >(tee {log} >&2)"
 
 
+rule shared_variance:
+    input:
+        stores=stores(STUDY.datasets),
+        splits=splits(STUDY.every),
+    output:
+        f"{RESULTS}/shared_variance.parquet",
+    log:
+        f"{LOGS}/shared_variance.log",
+    benchmark:
+        f"{BENCHMARKS}/shared_variance.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(900, 15),
+        runtime=grows(4, 0.02),
+    params:
+        stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
+        corpora=corpora_json(),
+        targets=json.dumps({target.name: target.corpora for target in CONFIG.targets}),
+        code=code("shared_variance"),
+    shell:
+        "python3 {SCRIPTS}/shared_variance.py --stores {params.stores} --splits {input.splits}"
+        " --corpora {params.corpora:q} --targets {params.targets:q} --out {output}"
+        " 2> >(tee {log} >&2)"
+
+
 rule contrasts:
     input:
+        shared=f"{RESULTS}/shared_variance.parquet",
         scores=f"{RESULTS}/scores.parquet",
         predictions=f"{RESULTS}/predictions.parquet",
         costs=f"{RESULTS}/costs.parquet",
@@ -121,16 +148,16 @@ rule contrasts:
         ),
         code=code("contrasts"),
     shell:
-        "python3 workflow/scripts/contrasts.py --scores {input.scores} --predictions {input.predictions}"
-        " --costs {input.costs} --splits {input.splits} --spec {params.spec:q}"
+        "python3 {SCRIPTS}/contrasts.py --scores {input.scores} --predictions {input.predictions}"
+        " --costs {input.costs} --splits {input.splits} --shared {input.shared} --spec {params.spec:q}"
         " --out {output.contrasts} --tasks {output.tasks} --types {output.types}"
         " --verdicts {output.verdicts} 2> >(tee {log} >&2)"
 
 
 rule claims:
     input:
-        claims="resources/claims.yaml",
-        published=[file_of(name) for name in TABLES],
+        claims=f"{HOME}resources/claims.yaml",
+        published=[f"{HOME}{file_of(name)}" for name in TABLES],
         contrasts=f"{RESULTS}/contrasts.parquet",
         scores=f"{RESULTS}/scores.parquet",
         types=f"{RESULTS}/type_changes.parquet",
@@ -146,10 +173,10 @@ rule claims:
         mem_mb=grows(1000, 5),
         runtime=grows(4),
     params:
-        published=FOLDER,
+        published=f"{HOME}{FOLDER}",
         study=CONFIG.study,
         code=code("claims"),
     shell:
-        "python3 workflow/scripts/claims.py --claims {input.claims} --published {params.published}"
+        "python3 {SCRIPTS}/claims.py --claims {input.claims:q} --published {params.published:q}"
         " --contrasts {input.contrasts} --scores {input.scores} --types {input.types}"
         " --study {params.study:q} --out {output} 2> >(tee {log} >&2)"

@@ -12,6 +12,7 @@ from selfcell import job
 def main(args: argparse.Namespace) -> None:
     from selfcell.stats import by_type, contrasts, pretrain, table, tasks
     from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truths
+    from selfcell.stats.pretrain import SHARED
 
     spec = contrasts.Spec.parse(json.loads(args.spec))
     scores, predictions = table.read(args.scores), PREDICTIONS.read(args.predictions)
@@ -23,9 +24,9 @@ def main(args: argparse.Namespace) -> None:
         contrasts.CONTRASTS.write(tasks.task_table(scores, spec), path)
     with job.atomic(args.types) as path:
         by_type.TYPE_CHANGES.write(by_type.changes(scores, truths, spec), path)
-    costs = COSTS.read(args.costs)
+    costs, shared = COSTS.read(args.costs), SHARED.read(args.shared)
     with job.atomic(args.verdicts) as path:
-        frame = pretrain.verdict_table(scores, predictions, costs, truths, spec)
+        frame = pretrain.verdict_table(scores, predictions, costs, shared, truths, spec)
         pretrain.VERDICTS.write(frame, path)
 
 
@@ -35,6 +36,7 @@ if __name__ == "__main__":
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--costs", type=Path, required=True)
     parser.add_argument("--splits", type=Path, required=True, nargs="+", help="split files")
+    parser.add_argument("--shared", type=Path, required=True, help="shared variance, parquet")
     parser.add_argument("--spec", default="{}", help="JSON: stats.contrasts.Spec")
     parser.add_argument("--out", type=Path, required=True, help="contrasts, parquet")
     parser.add_argument("--tasks", type=Path, required=True, help="other tasks' contrasts, parquet")

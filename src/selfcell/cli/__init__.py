@@ -19,6 +19,7 @@ COMMANDS = {
     "embed": "embed cells with a pre-trained model",
     "annotate": "name cell types, learned from a labelled file",
     "pretrain": "pre-train a model on a file of cells, without labels",
+    "compare": "run the study on a labelled file: should I pre-train?",
     "card": "describe a model folder in Markdown",
 }
 ENDING = """

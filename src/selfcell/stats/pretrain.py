@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from selfcell.errors import DataError
 from selfcell.stats import equivalence
 from selfcell.stats.arms import Arm, Bench
 from selfcell.stats.contrasts import ROLES, Spec, benches, corpora
@@ -19,6 +20,16 @@ from selfcell.stats.schema import Column, Table
 # Bounds of a metric, which nobody could use to annotate.
 CONTROLS = ("perfect", "permuted", "random_embedding")
 SCOPES = ("frozen", "all arms")
+# How much of a target's variation a corpus holds: `tasks.shared_variance`.
+SHARED = Table(
+    "shared variance",
+    (
+        *(Column(name) for name in ("target", "corpus")),
+        *(Column(name, "number", minimum=0) for name in ("by_corpus", "by_own", "shared_variance")),
+        *(Column(name, "integer", minimum=1) for name in ("axes", "n_corpus", "n_own", "n_test")),
+    ),
+    key=("target", "corpus"),
+)
 VERDICTS = Table(
     "verdicts",
     (
@@ -31,6 +42,7 @@ VERDICTS = Table(
             for name in ("difference", "low", "high", "low90", "high90", "sde", "cpu_s")
         ),
         Column("answer", allowed=("yes", "no", "undecided")),
+        Column("shared_variance", "number", minimum=0),
         Column("note", empty=True),
     ),
     key=("target", "corpus", "scope"),
@@ -49,6 +61,7 @@ def verdict_table(
     scores: pd.DataFrame,
     predictions: pd.DataFrame,
     costs: pd.DataFrame,
+    shared: pd.DataFrame,
     truths: Mapping[str, Truth],
     spec: Spec,
 ) -> pd.DataFrame:
@@ -58,9 +71,18 @@ def verdict_table(
     readouts of frozen embeddings and simple baselines over every regime they share; scope
     "all arms" adds fine-tuned networks and from-scratch ones, over the fewer regimes and draws
     that those ran. `cpu_s` is the median processor time of one pre-training run.
+    `shared_variance` stands beside the answer and has no part in it: of the variance of the test
+    cells that 50 principal axes of the target's own training side explain, the share that 50 of
+    the corpus do; at least 0, near 1 where the corpus varies as the target does. No label is read
+    for it; that it foretells the answer is a hypothesis.
+
+    Raises DataError: `shared` lacks a target and corpus that the scores hold.
     """
+    index = dict(
+        zip(zip(shared.target, shared.corpus, strict=True), shared.shared_variance, strict=True)
+    )
     rows = [
-        row
+        row | {"shared_variance": _found(index, bench.truth.target, corpus)}
         for bench in benches(scores, predictions, truths, spec)
         for corpus in corpora(bench)
         if corpus not in spec.control_corpora
@@ -68,6 +90,16 @@ def verdict_table(
         for row in _rows(bench, corpus, scope, costs, spec)
     ]
     return pd.DataFrame(rows, columns=VERDICTS.names)
+
+
+def _found(index: Mapping[tuple[str, str], float], target: str, corpus: str) -> float:
+    if (target, corpus) not in index:
+        raise DataError(
+            f"no shared variance of target {target!r} and corpus {corpus!r}",
+            "the table of the same study",
+            "delete shared_variance.parquet and run again",
+        )
+    return index[target, corpus]
 
 
 def _candidates(bench: Bench, corpus: str, scope: str) -> tuple[list[Arm], list[Arm]]:

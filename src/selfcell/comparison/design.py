@@ -1,0 +1,176 @@
+"""What is run on a reader's own cells: the configuration of their study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from selfcell.comparison.cells import Cells, split
+from selfcell.data.parse import nearest
+from selfcell.errors import ConfigError
+
+SMALL = 2048
+"""Cells of a file from which on a step takes 256 cells; below it takes 64."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is run.
+
+    Attributes:
+        methods: pretext tasks. steps: of each. seeds: networks of each.
+        regimes, draws: labels per type, and label draws.
+        tuned: by labels per type, draws that are fine-tuned; empty: frozen networks alone.
+        baselines: rivals without pre-training.
+        genes: most variable genes of the training cells, that everything sees.
+        max_cells: cells drawn of the file; 0: all.
+        control: also pre-train on cells whose genes were shuffled, and train from scratch for
+            longer and in one layer.
+    """
+
+    methods: tuple[str, ...]
+    steps: int
+    seeds: int
+    regimes: tuple[int | str, ...]
+    draws: int
+    tuned: Mapping[int | str, int]
+    baselines: tuple[str, ...]
+    genes: int
+    max_cells: int = 0
+    control: bool = False
+
+
+_PLAIN = ("pca", "logreg", "random_encoder", "majority", "permuted", "perfect")
+EFFORTS: Mapping[str, Effort] = MappingProxyType(
+    {
+        "quick": Effort(
+            methods=("random_mask",), steps=200, seeds=3, regimes=(10, "all"), draws=5, tuned={},
+            baselines=_PLAIN, genes=1000, max_cells=20_000,
+        ),
+        "default": Effort(
+            methods=("random_mask", "simclr"), steps=400, seeds=3, regimes=(3, 10, 30, "all"),
+            draws=10, tuned={10: 3, "all": 1}, baselines=(*_PLAIN, "self_training"), genes=2000,
+        ),
+        "full": Effort(
+            methods=("random_mask", "byol", "barlow_twins", "simclr", "vicreg"), steps=1000,
+            seeds=5, regimes=(3, 10, 30, "all"), draws=20, tuned={10: 10, "all": 3},
+            baselines=(*_PLAIN, "self_training", "random_projection"), genes=2000, control=True,
+        ),
+    }
+)  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    """A study's name out of a file's: letters, digits, `_` and `-`; "cells" where that leaves
+    nothing, or a name that the study itself gives something."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")
+    return name if name and name not in ("released", "none", "own") else "cells"
+
+
+def configuration(
+    cells: Cells,
+    name: str,
+    effort: str = "default",
+    corpora: Sequence[str] = (),
+    corpus_layer: str = "",
+    max_cells: int | None = None,
+    min_test: int = 15,
+) -> dict[str, Any]:
+    """The configuration of a study of these cells, as `selfcell.config` reads it.
+
+    Args:
+        name: of the study and its target.
+        effort: a key of `EFFORTS`.
+        corpora: other cells to pre-train on, each by itself: names of the registry, or files.
+        corpus_layer: where the raw counts of those files are; "" for X.
+        max_cells: cells drawn of the file; None: the effort's, 0: all.
+        min_test: as in `look`.
+
+    Raises:
+        ConfigError: an unknown effort, or a corpus that is no file and not in the registry.
+    """
+    if effort not in EFFORTS:
+        raise ConfigError(f"unknown effort {effort!r}", nearest(effort, EFFORTS))
+    asked = EFFORTS[effort]
+    limit = asked.max_cells if max_cells is None else max_cells
+    others = [_other(text, corpus_layer) for text in corpora]
+    pool = {"dataset": name, "pool_of": name}
+    own_pool = f"{name}_pool"
+    named = [own_pool, *(entry["name"] for entry in others)]
+    control = {
+        "name": f"{own_pool}_shuffled",
+        "sources": [pool],
+        "shuffle_genes": True,
+        "vocabulary": False,
+    }
+    return {
+        "study": name,
+        "lineage": {"scores": False},
+        "former_symbols": False,
+        "datasets": [_own(cells, name, limit), *others],
+        "quality": {"min_genes": cells.min_genes},
+        "vocabulary": {
+            "corpus_genes": asked.genes,
+            "target_genes": asked.genes,
+            "transcription_factors": False,
+        },
+        "corpora": [
+            {"name": own_pool, "sources": [pool], "vocabulary": False},
+            *({"name": each, "sources": [{"dataset": each}]} for each in named[1:]),
+            *[{**control, "methods": ["random_mask"]}] * asked.control,
+        ],
+        "targets": [
+            {
+                "name": name,
+                "dataset": name,
+                "split": split(cells.batch),
+                "corpora": named + [control["name"]] * asked.control,
+                "fine_tune": named if asked.tuned else [],
+            }
+        ],
+        "labels": {"regimes": list(asked.regimes), "draws": asked.draws, "min_test": min_test},
+        "pretraining": {
+            "steps": asked.steps,
+            "batch": 256 if cells.n_cells >= SMALL else 64,
+            "seeds": list(range(asked.seeds)),
+        },
+        "methods": [{"name": method} for method in asked.methods],
+        "frozen": {"readouts": ["probe", "prototype", "knn5"]},
+        "fine_tuning": {
+            "methods": ["random_mask"] if asked.tuned else [],
+            "regimes": [{"labels": n, "draws": draws} for n, draws in asked.tuned.items()],
+            "scratch_long": asked.control,
+            "scratch_shallow": asked.control,
+        },
+        "baselines": list(asked.baselines),
+    }
+
+
+def _own(cells: Cells, name: str, max_cells: int) -> dict[str, Any]:
+    entry = {"name": name, "path": str(cells.path), "sha256": cells.sha256, "layer": cells.layer}
+    entry |= {"gene_ids": cells.gene_ids, "label": cells.labels, "donor": cells.batch}
+    kept: dict[str, Any] = {key: value for key, value in entry.items() if value}
+    return kept | {"max_cells": max_cells}
+
+
+def _other(text: str, layer: str) -> dict[str, Any]:
+    """A corpus as an entry of `datasets`."""
+    from selfcell.config import REGISTRY
+    from selfcell.data.registry import Registry
+
+    path = Path(text).expanduser().absolute()
+    if path.exists():
+        entry = {"name": name_of(path), "path": str(path)}
+        return entry | ({"layer": layer} if layer else {})
+    known = Registry.load(REGISTRY).datasets
+    if text not in known:
+        raise ConfigError(
+            f"--corpus {text}: there is no such file, and no data set of that name",
+            nearest(text, known),
+            "name a file of cells, or one of the study's data sets",
+        )
+    return {"name": text}
