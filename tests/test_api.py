@@ -25,7 +25,8 @@ from selfcell.errors import ConfigError, DataError, StoreError
 from selfcell.tasks import model as folder
 from tests.cells import SETTINGS, small_model, user_cells
 
-GOLDEN = Path(__file__).parent / "golden" / "model-2"
+GOLDENS = {n: Path(__file__).parent / "golden" / f"model-{n}" for n in folder.READABLE}
+GOLDEN = GOLDENS[folder.FORMAT]
 
 
 @pytest.fixture(scope="module")
@@ -254,13 +255,31 @@ def altered(source: Path, to: Path, **values: object) -> Path:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"format": 3}, "update selfcell"),
+        ({"format": 4}, "update selfcell"),
         ({"format": 1}, "pre-train it again"),
         ({"format": "x"}, "model format 'x'"),
         ({"preprocessing": {"input": "counts", "scale": 1e6}}, "1000000"),
     ],
 )
 def test_other_formats_are_refused(values: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=said):
+        selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"spec": {}}, "'params'"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [0]}}}, "not as it was"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [16, 9]}}}, "not fit"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [65536] * 4}}}, "not fit"),
+        ({"gene_ids": "ENSG1"}, "lists of texts"),
+        ({"symbols": ["A"]}, "each gene once"),
+        ({"status": "fine"}, "status 'fine'"),
+        ({"last": "sigmoid"}, "last 'sigmoid'"),
+    ],
+)
+def test_a_model_json_of_another_form_is_refused(values: dict, said: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=said):
         selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
 
@@ -276,11 +295,13 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
         )
 
 
-def test_the_golden_model_of_the_present_format_embeds_as_it_did() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.iterdir()) < 100_000
-    golden = selfcell.load(GOLDEN)
-    assert golden.trained.about["format"] == folder.FORMAT == int(GOLDEN.name.split("-")[1])
-    made = json.loads((GOLDEN / "embedding.json").read_text())
+@pytest.mark.parametrize("number", GOLDENS)
+def test_the_golden_model_of_every_format_embeds_as_it_did(number: int) -> None:
+    path = GOLDENS[number]
+    assert sum(each.stat().st_size for each in path.iterdir()) < 100_000
+    golden = selfcell.load(path)
+    assert golden.trained.about["format"] == number
+    made = json.loads((path / "embedding.json").read_text())
     cells = AnnData(np.array(made["counts"]), var=pd.DataFrame(index=made["genes"]))
     np.testing.assert_allclose(embedding(golden, cells), made["embedding"], atol=1e-4)
 

@@ -173,9 +173,11 @@ class Model:
         title = f"embed {spec.name}"
         with tqdm(total=adata.n_obs, desc=title, unit="cell", mininterval=1, delay=2) as bar:
             for start, block in matrix.counts(batch):
-                total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
+                seen = found.apply(block)
+                scaled_by = seen if self.trained.scaled_by_own_genes else block
+                total_N = np.asarray(scaled_by.sum(axis=1, dtype=np.float64)).ravel()
                 _require_molecules(matrix, start, total_N)
-                x_NG = normalise(found.apply(block), total_N)
+                x_NG = normalise(seen, total_N)
                 parts.append(folder.embed(self.trained.encoder, x_NG).numpy())
                 bar.update(len(total_N))
         return np.concatenate(parts)
@@ -187,7 +189,7 @@ def load(path: Path | str) -> Model:
     Raises StoreError: no model, a damaged one, or one of another format.
     """
     model = Model(folder.load(Path(path)))
-    if model.trained.status != "ok":
+    if model.trained.status not in ("ok", "unchecked"):
         log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
     return model
 
