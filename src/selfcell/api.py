@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from selfcell import hub
 from selfcell.data import own
 from selfcell.data.contract import labels
 from selfcell.data.corpus import Corpus
@@ -183,12 +184,19 @@ class Model:
         return np.concatenate(parts)
 
 
-def load(path: Path | str) -> Model:
-    """Read a model folder, of a study or of `Model.save`.
+def load(path: Path | str, revision: str | None = None) -> Model:
+    """Read a model: a folder, of a study or of `Model.save`, or one on the Hugging Face Hub.
 
-    Raises StoreError: no model, a damaged one, or one of another format.
+    Args:
+        path: of the folder; or `hf://owner/name`, or `owner/name` where no such folder is.
+        revision: branch, tag or commit on the Hub (None: main); a commit never changes.
+
+    Raises:
+        StoreError: no model, a damaged one, or one of another format.
+        FetchError: the Hub refuses, or cannot be reached. ConfigError: no such form of address.
     """
-    model = Model(folder.load(Path(path)))
+    address = hub.address_of(str(path), revision)
+    model = Model(folder.load(hub.pull(address) if address else Path(path)))
     if model.trained.status not in ("ok", "unchecked"):
         log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,20 @@ GATE = {
     "diverged": "**its loss diverged**; do not use it",
     "unchecked": "the learning gate was not run on it",
 }
+
+
+def front_matter(about: Mapping[str, Any]) -> str:
+    """What the Hugging Face Hub reads of a card: library, licence, tags."""
+    import yaml
+
+    licence = about["licence"].strip()
+    known = re.fullmatch(r"[A-Za-z0-9.\-]{1,30}", licence)
+    fields: dict[str, Any] = {"library_name": "selfcell"}
+    fields |= {"license": licence.lower()} if known else {"license": "other"}
+    if not known:
+        fields["license_name"] = licence
+    fields["tags"] = ["single-cell", "biology", "selfcell", about["spec"]["method"]]
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---\n\n"
 
 
 def markdown(about: Mapping[str, Any], name: str) -> str:

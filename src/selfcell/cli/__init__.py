@@ -21,6 +21,7 @@ COMMANDS = {
     "annotate": "name cell types, learned from a labelled file",
     "pretrain": "pre-train a model on a file of cells, without labels",
     "import-checkpoint": "turn a released checkpoint of the paper into a model folder",
+    "push": "push a model folder to the Hugging Face Hub",
     "card": "describe a model folder in Markdown",
 }
 ENDING = """

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         "--out cells.selfcell.h5ad",
     )
     common.add_file(made)
-    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_model(made)
     made.add_argument(
         "--reference", type=Path, required=True, metavar="FILE",
         help="cells with labels, any format; required, no default, e.g. --reference ref.h5ad",

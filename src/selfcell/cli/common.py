@@ -54,6 +54,15 @@ def add_matrix(parser: argparse.ArgumentParser, prefix: str, what: str) -> None:
     )  # fmt: skip
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The model to use."""
+    parser.add_argument(
+        "model",
+        help="model folder, e.g. one that pretrain wrote, or owner/name@revision on the Hugging "
+        "Face Hub",
+    )
+
+
 def add_batch(parser: argparse.ArgumentParser) -> None:
     """`--batch` of embedding."""
     parser.add_argument(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from selfcell.cli import common
 
@@ -17,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         "selfcell embed cells.h5ad model --out cells.selfcell.h5ad",
     )
     common.add_file(made)
-    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_model(made)
     common.add_out(made, "the embedding")
     common.add_batch(made)
     return made
