@@ -157,14 +157,39 @@ def test_missing_genes_read_as_zero_and_are_named(model: Model) -> None:
     assert (report["genes"], report["found"], report["share"]) == (80, 60, 0.75)
     assert report["missing"] == list(model.trained.symbols[:10])
     assert np.isfinite(embedding(model, part)).all()
+    assert model.aligned["cells"] == report
+
+
+def test_what_became_of_the_genes_is_reported(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    cells = user_cells()
+    known = cells[:, cells.var_names.isin(model.trained.symbols)]
+    with caplog.at_level(logging.INFO, "selfcell"):
+        model.embed(cells)
+    report = model.aligned["cells"]
+    assert report["counts_kept"] == round(float(known.X.sum() / cells.X.sum()), 4) < 1
+    assert (report["genes"], report["found"], report["left_out"]) == (80, 80, 16)
+    assert "0 genes that the file lacks read as 0" in report["rest"]
+    assert "16 genes that the model does not know are left out" in caplog.text
+    model.annotate(known.copy(), cells)
+    assert model.aligned["reference"] == report
+    assert model.aligned["cells"]["counts_kept"] == 1
 
 
 def test_under_half_of_the_genes_is_refused(model: Model) -> None:
     cells = user_cells()
     part = cells[:, cells.var_names.isin(model.trained.symbols[:39])].copy()
-    with pytest.raises(DataError, match=r"39 of the model's 80 genes .*at least 50%"):
+    with pytest.raises(DataError, match=r"39 of the model's 80 genes .*at least 50%.*--min-found"):
         model.embed(part)
     assert not part.obsm
+    model.embed(part, min_found=0.4)
+    assert model.aligned["cells"]["share"] == round(39 / 80, 4)
+    none = cells[:, ~cells.var_names.isin(model.trained.symbols)].copy()
+    with pytest.raises(DataError, match="0 of the model's 80 genes"):
+        model.embed(none, min_found=0.0)
+    with pytest.raises(ConfigError, match=r"min_found 50; .*in \[0, 1\]"):
+        model.embed(part, min_found=50)
 
 
 def break_counts(cells: AnnData) -> AnnData:

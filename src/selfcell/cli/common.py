@@ -72,6 +72,15 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_min_found(parser: argparse.ArgumentParser) -> None:
+    """`--min-found` of embedding."""
+    parser.add_argument(
+        "--min-found", type=float, default=0.5, metavar="SHARE",
+        help="refuse cells that have under this share of the model's genes, in [0, 1] "
+        "(default %(default)s), e.g. --min-found 0.3",
+    )  # fmt: skip
+
+
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """`--out` of a table or a copy of the file."""
     parser.add_argument(
