@@ -17,6 +17,7 @@ from selfcell.data.parse import nearest
 
 COMMANDS = {
     "doctor": "say what is wrong with a file of cells, and how to mend it",
+    "convert": "convert a file of cells to a store of this project, or a store to h5ad",
     "embed": "embed cells with a pre-trained model",
     "annotate": "name cell types, learned from a labelled file",
     "pretrain": "pre-train a model on a file of cells, without labels",
