@@ -25,7 +25,8 @@ from selfcell.errors import ConfigError, DataError, StoreError
 from selfcell.tasks import model as folder
 from tests.cells import SETTINGS, small_model, user_cells
 
-GOLDEN = Path(__file__).parent / "golden" / "model-2"
+GOLDENS = {n: Path(__file__).parent / "golden" / f"model-{n}" for n in folder.READABLE}
+GOLDEN = GOLDENS[folder.FORMAT]
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +157,39 @@ def test_missing_genes_read_as_zero_and_are_named(model: Model) -> None:
     assert (report["genes"], report["found"], report["share"]) == (80, 60, 0.75)
     assert report["missing"] == list(model.trained.symbols[:10])
     assert np.isfinite(embedding(model, part)).all()
+    assert model.aligned["cells"] == report
+
+
+def test_what_became_of_the_genes_is_reported(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    cells = user_cells()
+    known = cells[:, cells.var_names.isin(model.trained.symbols)]
+    with caplog.at_level(logging.INFO, "selfcell"):
+        model.embed(cells)
+    report = model.aligned["cells"]
+    assert report["counts_kept"] == round(float(known.X.sum() / cells.X.sum()), 4) < 1
+    assert (report["genes"], report["found"], report["left_out"]) == (80, 80, 16)
+    assert "0 genes that the file lacks read as 0" in report["rest"]
+    assert "16 genes that the model does not know are left out" in caplog.text
+    model.annotate(known.copy(), cells)
+    assert model.aligned["reference"] == report
+    assert model.aligned["cells"]["counts_kept"] == 1
 
 
 def test_under_half_of_the_genes_is_refused(model: Model) -> None:
     cells = user_cells()
     part = cells[:, cells.var_names.isin(model.trained.symbols[:39])].copy()
-    with pytest.raises(DataError, match=r"39 of the model's 80 genes .*at least 50%"):
+    with pytest.raises(DataError, match=r"39 of the model's 80 genes .*at least 50%.*--min-found"):
         model.embed(part)
     assert not part.obsm
+    model.embed(part, min_found=0.4)
+    assert model.aligned["cells"]["share"] == round(39 / 80, 4)
+    none = cells[:, ~cells.var_names.isin(model.trained.symbols)].copy()
+    with pytest.raises(DataError, match="0 of the model's 80 genes"):
+        model.embed(none, min_found=0.0)
+    with pytest.raises(ConfigError, match=r"min_found 50; .*in \[0, 1\]"):
+        model.embed(part, min_found=50)
 
 
 def break_counts(cells: AnnData) -> AnnData:
@@ -254,13 +280,31 @@ def altered(source: Path, to: Path, **values: object) -> Path:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"format": 3}, "update selfcell"),
+        ({"format": 4}, "update selfcell"),
         ({"format": 1}, "pre-train it again"),
         ({"format": "x"}, "model format 'x'"),
         ({"preprocessing": {"input": "counts", "scale": 1e6}}, "1000000"),
     ],
 )
 def test_other_formats_are_refused(values: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=said):
+        selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"spec": {}}, "'params'"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [0]}}}, "not as it was"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [16, 9]}}}, "not fit"),
+        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [65536] * 4}}}, "not fit"),
+        ({"gene_ids": "ENSG1"}, "lists of texts"),
+        ({"symbols": ["A"]}, "each gene once"),
+        ({"status": "fine"}, "status 'fine'"),
+        ({"last": "sigmoid"}, "last 'sigmoid'"),
+    ],
+)
+def test_a_model_json_of_another_form_is_refused(values: dict, said: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=said):
         selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
 
@@ -276,11 +320,13 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
         )
 
 
-def test_the_golden_model_of_the_present_format_embeds_as_it_did() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.iterdir()) < 100_000
-    golden = selfcell.load(GOLDEN)
-    assert golden.trained.about["format"] == folder.FORMAT == int(GOLDEN.name.split("-")[1])
-    made = json.loads((GOLDEN / "embedding.json").read_text())
+@pytest.mark.parametrize("number", GOLDENS)
+def test_the_golden_model_of_every_format_embeds_as_it_did(number: int) -> None:
+    path = GOLDENS[number]
+    assert sum(each.stat().st_size for each in path.iterdir()) < 100_000
+    golden = selfcell.load(path)
+    assert golden.trained.about["format"] == number
+    made = json.loads((path / "embedding.json").read_text())
     cells = AnnData(np.array(made["counts"]), var=pd.DataFrame(index=made["genes"]))
     np.testing.assert_allclose(embedding(golden, cells), made["embedding"], atol=1e-4)
 

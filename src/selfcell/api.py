@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from selfcell import hub
+from selfcell.aligned import alignment, embed_cells
 from selfcell.data import own
 from selfcell.data.contract import labels
 from selfcell.data.corpus import Corpus
 from selfcell.data.genes import GeneTable
 from selfcell.data.h5ad import InMemory
-from selfcell.data.loader import normalise
 from selfcell.data.parse import nearest, parse
 from selfcell.data.qc import Limits, qc
 from selfcell.data.registry import DatasetSpec
@@ -33,7 +33,7 @@ from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
 from selfcell.data.store import Store
 from selfcell.data.vocabulary import choose
 from selfcell.data.writer import write_store
-from selfcell.errors import ConfigError, DataError
+from selfcell.errors import ConfigError
 from selfcell.masks.gmt import read_gmt
 from selfcell.methods import parameters
 from selfcell.provenance import short_hash
@@ -58,10 +58,13 @@ class Model:
 
     Attributes:
         trained: weights, vocabulary, and the whole of model.json (`trained.about`).
+        aligned: what became of the genes at the last `embed` ("cells") or `annotate`
+            ("reference" too), as `alignment` says it.
     """
 
     def __init__(self, trained: folder.Trained) -> None:
         self.trained = trained
+        self.aligned: dict[str, dict[str, Any]] = {}
 
     def __repr__(self) -> str:
         about, genes = self.trained.about, len(self.trained.gene_ids)
@@ -76,9 +79,11 @@ class Model:
     def alignment(
         self, adata: AnnData, layer: str | None = None, gene_ids: str = ""
     ) -> dict[str, Any]:
-        """How many of the model's genes the cells have: genes, found, share in [0, 1], and the
-        first ten missing. Arguments as in `embed`."""
-        return self._align(own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))).report()
+        """How cells fit the model: its genes, those found, their share in [0, 1], the first ten
+        missing; the share of the cells' counts in them (`counts_kept`), how many genes of the
+        file are left out, and what is done about the rest. Arguments as in `embed`."""
+        matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
+        return alignment(self.trained, matrix)
 
     def embed(
         self,
@@ -87,6 +92,7 @@ class Model:
         gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
+        min_found: float = own.MIN_FOUND,
     ) -> AnnData | None:
         """Write the embedding, (N, D) float32, to `adata.obsm["X_selfcell"]`.
 
@@ -97,15 +103,17 @@ class Model:
                 `gene_ids` holds them.
             batch: cells read at once; no result depends on it (but for rounding, 1e-6).
             copy: leave `adata` as it is and return a copy with the embedding.
+            min_found: share of the model's genes, in [0, 1], below which the cells are refused.
 
         Returns:
             The copy, or None.
 
         Raises:
             DataError: no counts, a cell without any, a gene twice, no such layer or column, or
-                under half of the model's genes.
+                too few of the model's genes.
         """
-        z_ND = self._embedding(adata, layer, own.spec_of("cells", gene_ids), batch)
+        spec, self.aligned = own.spec_of("cells", gene_ids), {}
+        z_ND = self._embedding(adata, layer, spec, batch, min_found)
         target = _copied(adata) if copy else adata
         target.obsm[EMBEDDING] = z_ND
         return target if copy else None
@@ -123,6 +131,7 @@ class Model:
         reference_gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
+        min_found: float = own.MIN_FOUND,
     ) -> AnnData | None:
         """Name the types of cells from labelled ones, both embedded by this model.
 
@@ -141,9 +150,10 @@ class Model:
         """
         if readout not in READOUTS:
             raise ConfigError(f"unknown readout {readout!r}", nearest(readout, READOUTS))
-        spec = own.spec_of("reference", reference_gene_ids, label)
-        known_ND = self._embedding(reference, reference_layer, spec, batch)
-        z_MD = self._embedding(adata, layer, own.spec_of("cells", gene_ids), batch)
+        spec, self.aligned = own.spec_of("reference", reference_gene_ids, label), {}
+        known_ND = self._embedding(reference, reference_layer, spec, batch, min_found)
+        spec = own.spec_of("cells", gene_ids)
+        z_MD = self._embedding(adata, layer, spec, batch, min_found)
         name_N = labels(reference, label)
         rows = np.flatnonzero(name_N != "")
         types, code_N = np.unique(name_N[rows].astype(str), return_inverse=True)
@@ -159,37 +169,29 @@ class Model:
             del target.obs[CONFIDENCE]  # of another readout's labels
         return target if copy else None
 
-    def _align(self, matrix: own.Matrix) -> own.Alignment:
-        return own.align(matrix, self.trained.gene_ids, self.trained.symbols)
-
     def _embedding(
-        self, adata: AnnData, layer: str | None, spec: DatasetSpec, batch: int
+        self, adata: AnnData, layer: str | None, spec: DatasetSpec, batch: int, min_found: float
     ) -> np.ndarray:
-        """(N, D) float32."""
-        if batch < 1:
-            raise ConfigError(f"batch {batch}", "cells to read at once, at least 1")
+        """(N, D) float32; keeps the report."""
         matrix = own.Matrix.of(adata, layer, spec)
-        found = self._align(matrix)
-        found.require(matrix)
-        parts = []
-        title = f"embed {spec.name}"
-        with tqdm(total=adata.n_obs, desc=title, unit="cell", mininterval=1, delay=2) as bar:
-            for start, block in matrix.counts(batch):
-                total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
-                _require_molecules(matrix, start, total_N)
-                x_NG = normalise(found.apply(block), total_N)
-                parts.append(folder.embed(self.trained.encoder, x_NG).numpy())
-                bar.update(len(total_N))
-        return np.concatenate(parts)
+        z_ND, self.aligned[spec.name] = embed_cells(self.trained, matrix, batch, min_found)
+        return z_ND
 
 
-def load(path: Path | str) -> Model:
-    """Read a model folder, of a study or of `Model.save`.
+def load(path: Path | str, revision: str | None = None) -> Model:
+    """Read a model: a folder, of a study or of `Model.save`, or one on the Hugging Face Hub.
 
-    Raises StoreError: no model, a damaged one, or one of another format.
+    Args:
+        path: of the folder; or `hf://owner/name`, or `owner/name` where no such folder is.
+        revision: branch, tag or commit on the Hub (None: main); a commit never changes.
+
+    Raises:
+        StoreError: no model, a damaged one, or one of another format.
+        FetchError: the Hub refuses, or cannot be reached. ConfigError: no such form of address.
     """
-    model = Model(folder.load(Path(path)))
-    if model.trained.status != "ok":
+    address = hub.address_of(str(path), revision)
+    model = Model(folder.load(hub.pull(address) if address else Path(path)))
+    if model.trained.status not in ("ok", "unchecked"):
         log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
     return model
 
@@ -270,17 +272,6 @@ def _model(
 
 def _copied(adata: AnnData) -> AnnData:
     return adata.to_memory() if adata.isbacked else adata.copy()
-
-
-def _require_molecules(matrix: own.Matrix, start: int, total_N: np.ndarray) -> None:
-    empty = np.flatnonzero(total_N == 0)
-    if empty.size:
-        raise DataError(
-            f"cell {matrix.names.obs_names[start + empty[0]]} (row {start + empty[0]}) of data "
-            f"set {matrix.spec.name!r} holds no counts",
-            "cells with at least one molecule",
-            "drop empty cells: scanpy.pp.filter_cells(adata, min_counts=1)",
-        )
 
 
 def _warn_of_few(readout: str, types: np.ndarray, code_N: np.ndarray) -> None:

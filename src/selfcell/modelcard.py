@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,22 @@ GATE = {
     "of random weights",
     "collapsed": "**it collapsed**: all cells embed to one point; do not use it",
     "diverged": "**its loss diverged**; do not use it",
+    "unchecked": "the learning gate was not run on it",
 }
+
+
+def front_matter(about: Mapping[str, Any]) -> str:
+    """What the Hugging Face Hub reads of a card: library, licence, tags."""
+    import yaml
+
+    licence = about["licence"].strip()
+    known = re.fullmatch(r"[A-Za-z0-9.\-]{1,30}", licence)
+    fields: dict[str, Any] = {"library_name": "selfcell"}
+    fields |= {"license": licence.lower()} if known else {"license": "other"}
+    if not known:
+        fields["license_name"] = licence
+    fields["tags"] = ["single-cell", "biology", "selfcell", about["spec"]["method"]]
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---\n\n"
 
 
 def markdown(about: Mapping[str, Any], name: str) -> str:
@@ -22,17 +38,16 @@ def markdown(about: Mapping[str, Any], name: str) -> str:
     Args:
         about: model.json. name: of the folder, as shown.
     """
-    spec, training = about["spec"], about["spec"]["training"]
+    spec = about["spec"]
     settings = {
         "Method": f"`{spec['method']}` (task `{spec['task']}`, protocol {spec['protocol']})",
         "Parameters": _pairs(spec["params"]) or "defaults",
         "Encoder": f"{len(about['gene_ids'])} genes, {_widths(spec['network'])}",
-        "Training": f"{training['steps']} steps of {training['batch']} cells, learning rate "
-        f"{training['lr']:g}, seed {spec['seed']}",
+        "Training": _training(spec),
         "Preprocessing": _pairs(about["preprocessing"]),
         "Vocabulary": f"`{about['vocabulary']}`: {', '.join(about['symbols'][:8])}, ...",
-        "Run": f"`{about.get('run_hash', 'unknown')}`, selfcell {about['selfcell']}, model format "
-        f"{about['format']}",
+        "Run": f"`{about.get('run_hash') or 'unknown'}`, selfcell {about['selfcell']}, "
+        f"model format {about['format']}",
         "Licence": about["licence"],
     }
     parts = [
@@ -50,7 +65,22 @@ def markdown(about: Mapping[str, Any], name: str) -> str:
     return "\n\n".join(parts)
 
 
+def _training(spec: Mapping[str, Any]) -> str:
+    if "training" not in spec:
+        return "unknown: imported"
+    training = spec["training"]
+    return (
+        f"{training['steps']} steps of {training['batch']} cells, learning rate "
+        f"{training['lr']:g}, seed {spec['seed']}"
+    )
+
+
 def _trained_on(about: Mapping[str, Any]) -> str:
+    if imported := about.get("imported"):
+        return (
+            f"Not recorded here: imported from the checkpoint `{imported['file']}` (sha256 "
+            f"`{imported['sha256']}`)."
+        )
     corpus, spec = about.get("corpus", {}), about["spec"]["corpus"]
     sources = ", ".join(map(_source, spec["sources"]))
     lines = [f"Corpus `{spec['name']}`, cells of {sources}."]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import anndata
@@ -21,6 +20,7 @@ from selfcell import cli
 from tests.cells import small_model, user_cells
 from tests.tree import REPO
 
+ELSEWHERE = {"import-checkpoint", "push"}  # need more than cells; they have tests of their own
 PAGE = (REPO / "docs/your-cells.md").read_text(encoding="utf-8")
 QUICK = "--min-genes 1 --genes 80 --hidden 16 8 --batch 32 --gene-ids ensembl --lr 0.003".split()
 
@@ -78,7 +78,7 @@ def test_help_lists_the_commands(selfcell: Callable[..., Done]) -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_help_gives_each_option_its_default_and_an_example(name: str) -> None:
-    parser = import_module(f"selfcell.cli.{name}").parser()
+    parser = cli.module(name).parser()
     assert f"example: selfcell {name} " in parser.format_help()
     for action in parser._actions:
         said = action.help or ""
@@ -182,6 +182,10 @@ WRONG = {
     "pretrain cells.h5ad --out o --min-genes 500": "no cell of data set 'cells' passes",
     "pretrain cells.h5ad --out model": "is there already",
     "card .": "no readable model",
+    "convert cells.h5ad --out o.h5ad": "the name of a folder",
+    "convert cells.h5ad --out model": "is there already",
+    "convert cells.h5ad --out o --label celltype": "no obs column 'celltype'",
+    "convert normalised.h5ad --out o": "set `layer: counts`",
 }
 
 
@@ -232,7 +236,7 @@ def test_every_command_of_the_page_works(
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("bash") for line in block.splitlines()]
     commands = [shlex.split(line) for line in lines if line.startswith("selfcell ")]
-    assert {words[1] for words in commands} == set(cli.COMMANDS)
+    assert {words[1] for words in commands} == set(cli.COMMANDS) - ELSEWHERE
     for words in commands:
         done = selfcell(*words[1:])
         assert done.code == 0, done.err

@@ -10,16 +10,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from selfcell import __version__, job
 from selfcell.data.parse import nearest
 
 COMMANDS = {
     "doctor": "say what is wrong with a file of cells, and how to mend it",
+    "convert": "convert a file of cells to a store of this project, or a store to h5ad",
     "embed": "embed cells with a pre-trained model",
     "annotate": "name cell types, learned from a labelled file",
     "pretrain": "pre-train a model on a file of cells, without labels",
     "compare": "run the study on a labelled file: should I pre-train?",
+    "import-checkpoint": "turn a released checkpoint of the paper into a model folder",
+    "push": "push a model folder to the Hugging Face Hub",
     "card": "describe a model folder in Markdown",
 }
 ENDING = """
@@ -27,11 +31,16 @@ Exit codes: 0 done; 1 doctor found something to mend; 2 an error of yours, in on
 Each command explains itself: selfcell embed --help"""
 
 
+def module(name: str) -> ModuleType:
+    """The module of a command."""
+    return import_module(f"selfcell.cli.{name.replace('-', '_')}")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line (that of the process if None); exits as the module says."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        listed = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+        listed = "\n".join(f"  {name:<18}{text}" for name, text in COMMANDS.items())
         print(f"usage: selfcell COMMAND ...\n\n{listed}\n{ENDING}")
         sys.exit(0 if words else 2)
     if words[0] == "--version":
@@ -41,5 +50,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         said = f"error: unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}"
         print(said, file=sys.stderr)
         sys.exit(2)
-    command = import_module(f"selfcell.cli.{words[0]}")
+    command = module(words[0])
     job.run(command.main, command.parser(), words[1:])

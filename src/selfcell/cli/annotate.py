@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         "--out cells.selfcell.h5ad",
     )
     common.add_file(made)
-    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_model(made)
     made.add_argument(
         "--reference", type=Path, required=True, metavar="FILE",
         help="cells with labels, any format; required, no default, e.g. --reference ref.h5ad",
@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_matrix(made, "reference-", "the reference")
     common.add_out(made, "the labels")
     common.add_batch(made)
+    common.add_min_found(made)
     return made
 
 
@@ -51,13 +52,15 @@ def main(args: argparse.Namespace) -> None:
         model.annotate(
             cells, reference, args.label, args.readout, layer=args.layer, gene_ids=args.gene_ids,
             reference_layer=args.reference_layer, reference_gene_ids=args.reference_gene_ids,
-            batch=args.batch,
+            batch=args.batch, min_found=args.min_found,
         )  # fmt: skip
         written = [name for name in (api.LABEL, api.CONFIDENCE) if name in cells.obs]
         common.write(args.file, cells, [], written, args.out)
         obs = cells.obs[written]
     counts = obs[api.LABEL].value_counts()
     report: dict[str, object] = {"cells": len(obs), "out": str(args.out)}
+    for name, found in model.aligned.items():
+        report[f"genes of {name}"] = found
     if api.CONFIDENCE in obs:
         report["median_confidence"] = round(float(obs[api.CONFIDENCE].median()), 3)
     common.show(report | {f"labelled {name}": int(n) for name, n in counts.items()}, args.json)

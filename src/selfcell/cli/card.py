@@ -16,17 +16,17 @@ def parser() -> argparse.ArgumentParser:
         "licence, how to load it. Checks that the folder is whole.",
         "selfcell card model > CARD.md",
     )
-    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_model(made)
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Read and print; with `--json`, model.json as it stands."""
+    from selfcell.api import load
     from selfcell.modelcard import markdown
-    from selfcell.tasks.model import load
 
-    about = load(args.model).about
+    about = load(args.model).trained.about
     if args.json:
         common.show(about, True)
     else:
-        print(markdown(about, args.model.name))
+        print(markdown(about, Path(args.model).name))

@@ -54,12 +54,30 @@ def add_matrix(parser: argparse.ArgumentParser, prefix: str, what: str) -> None:
     )  # fmt: skip
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The model to use."""
+    parser.add_argument(
+        "model",
+        help="model folder, e.g. one that pretrain wrote, or owner/name@revision on the Hugging "
+        "Face Hub",
+    )
+
+
 def add_batch(parser: argparse.ArgumentParser) -> None:
     """`--batch` of embedding."""
     parser.add_argument(
         "--batch", type=int, default=1024, metavar="CELLS",
         help="cells read at once; more takes more memory and gives the same result "
         "(default %(default)s cells), e.g. --batch 4096",
+    )  # fmt: skip
+
+
+def add_min_found(parser: argparse.ArgumentParser) -> None:
+    """`--min-found` of embedding."""
+    parser.add_argument(
+        "--min-found", type=float, default=0.5, metavar="SHARE",
+        help="refuse cells that have under this share of the model's genes, in [0, 1] "
+        "(default %(default)s), e.g. --min-found 0.3",
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from selfcell.cli import common
 
@@ -21,8 +20,9 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_file(made)
     made.add_argument(
-        "--model", type=Path, metavar="FOLDER",
-        help="model folder to hold the genes to (default: none), e.g. --model model",
+        "--model", metavar="MODEL",
+        help="model to hold the genes to, a folder or owner/name on the Hugging Face Hub "
+        "(default: none), e.g. --model model",
     )  # fmt: skip
     return made
 

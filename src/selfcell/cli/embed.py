@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from selfcell.cli import common
 
@@ -17,9 +16,10 @@ def parser() -> argparse.ArgumentParser:
         "selfcell embed cells.h5ad model --out cells.selfcell.h5ad",
     )
     common.add_file(made)
-    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    common.add_model(made)
     common.add_out(made, "the embedding")
     common.add_batch(made)
+    common.add_min_found(made)
     return made
 
 
@@ -31,9 +31,9 @@ def main(args: argparse.Namespace) -> None:
 
     model = api.load(args.model)
     with opened(args.file) as cells:
-        model.embed(cells, args.layer, args.gene_ids, args.batch)
+        model.embed(cells, args.layer, args.gene_ids, args.batch, min_found=args.min_found)
         common.write(args.file, cells, [api.EMBEDDING], [], args.out)
-        found = model.alignment(cells, args.layer, args.gene_ids)
         shape = cells.obsm[api.EMBEDDING].shape
     report = {"cells": shape[0], "dimensions": shape[1], "out": str(args.out)}
+    found = dict(model.aligned["cells"])
     common.show({**report, "genes_of_the_model": found.pop("genes"), **found}, args.json)

@@ -155,20 +155,22 @@ class Alignment:
         share = round(self.share, 4)
         return {"genes": self.n_genes, "found": found, "share": share, "missing": shown}
 
-    def require(self, matrix: Matrix) -> None:
-        """Say how many genes were found. Raises DataError under `MIN_FOUND` of them."""
+    def require(self, matrix: Matrix, least: float = MIN_FOUND) -> None:
+        """Raise DataError where under this share of the genes was found, or none."""
         found = self.n_genes - len(self.missing)
         said = f"{found} of the model's {self.n_genes} genes ({self.share:.0%}) found"
-        if self.share < MIN_FOUND:
+        if self.share < least or not found:
             mine = ", ".join(map(str, matrix.names.var_names[:3]))
             raise DataError(
                 f"data set {matrix.spec.name!r}: {said} (its genes: {mine}; missing: "
                 f"{', '.join(self.missing[:3])})",
-                f"at least {MIN_FOUND:.0%}",
+                f"at least {least:.0%}",
                 "check the species, and name the var column of the gene ids (`gene_ids`); or "
-                "pre-train a model on these cells",
+                "pre-train a model on these cells; or lower `min_found` (--min-found), at the "
+                "price of an input unlike any the model saw",
             )
-        (log.info if self.share > 0.9 else log.warning)("%s: %s", matrix.spec.name, said)
+        if self.share <= 0.9:
+            log.warning("%s: %s", matrix.spec.name, said)
 
     def apply(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
         """(N, F) counts to (N, G), genes that the file lacks empty."""

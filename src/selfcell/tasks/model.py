@@ -3,8 +3,9 @@
 `weights.safetensors` holds the method's tensors (the encoder's under `encoder.`, a decoder's under
 `decoder.`, and which genes that one learned) and the hash of the vocabulary they belong to;
 `model.json` the format version, the settings that made it, the vocabulary in column order, the
-preprocessing of its input, the licence, and whether it learned. Shape suffixes: B cells, G genes,
-D latent dimensions.
+preprocessing of its input, what follows the encoder's last layer, the licence, and whether it
+learned. Folders of every format in `READABLE` load. Shape suffixes: B cells, G genes, D latent
+dimensions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,19 @@ from selfcell.data.cells import SCALE
 from selfcell.errors import StoreError
 from selfcell.job import write_json
 from selfcell.methods.base import LOG_RATE, Health, Method
-from selfcell.nets.mlp import MLP
+from selfcell.nets.mlp import ACTIVATIONS, MLP
 from selfcell.provenance import short_hash
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, PretrainSpec
 
-FORMAT = 2  # 2: symbols, preprocessing, licence, hash of the vocabulary beside the weights
+# 2: symbols, preprocessing, licence, hash of the vocabulary beside the weights
+# 3: `last` and the second of the preprocessings
+FORMAT, READABLE = 3, (2, 3)
 PREPROCESSING = {"input": "counts", "scale": SCALE, "of": "all genes of the file", "then": "log1p"}
+OF_MODEL = {**PREPROCESSING, "of": "genes of the model"}
+LAST = ("hidden", None)
 LICENCE = "MIT for the weights; the cells they were trained on keep the licences of their sources"
+STATUSES = ("ok", "collapsed", "not_learned", "diverged", "unchecked")
 DECODED = "decoded_G"
 CHUNK = 1024  # rows a forward pass takes: fixed, so that an embedding does not depend on memory
 
@@ -71,7 +78,8 @@ class Trained:
         encoder: in evaluation mode.
         decoder: of a masked autoencoder; None for other methods.
         gene_ids: its vocabulary, in the order of its input columns.
-        status: "ok", "collapsed", "not_learned" or "diverged".
+        status: "ok", "collapsed", "not_learned", "diverged", or "unchecked" for a model that came
+            from elsewhere.
         about: the whole of model.json.
         weights: every tensor of the method, from which training can go on.
     """
@@ -88,19 +96,26 @@ class Trained:
         """Symbols of its genes."""
         return list(self.about["symbols"])
 
+    @property
+    def scaled_by_own_genes(self) -> bool:
+        """Whether counts are scaled by a cell's sum over the model's genes, not the file's."""
+        return bool(self.about["preprocessing"] == OF_MODEL)
+
     def put_into(self, network: Network) -> MLP:
         """The encoder's weights in a network of that activation and dropout; the widths stay."""
         self.encoder.activation, self.encoder.dropout = network.activation, network.dropout
         return self.encoder
 
 
-def new_encoder(n_genes: int, network: Network, seed: int) -> MLP:
-    """An encoder with the initial weights of `seed`, as `Context.encoder` makes it."""
+def new_encoder(n_genes: int, network: Network, seed: int, last: str | None = "hidden") -> MLP:
+    """An encoder with the initial weights of `seed`, as `Context.encoder` makes it; `last` as in
+    `MLP`."""
     return MLP(
         [n_genes, *network.hidden],
         torch_generator(seed, "encoder"),
         activation=network.activation,
         dropout=network.dropout,
+        last=last,
         name="encoder",
     )
 
@@ -117,6 +132,7 @@ def describe(
         "symbols": list(genes.values()),
         "vocabulary": short_hash(list(genes)),
         "preprocessing": PREPROCESSING,
+        "last": "hidden",
         "licence": LICENCE,
         "status": health.status if health else "diverged",
         "health": vars(health) if health else None,
@@ -156,7 +172,7 @@ def write(folder: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str,
 
 
 def load(folder: Path) -> Trained:
-    """Read a model.
+    """Read a model; nothing in it is ever executed.
 
     Raises:
         StoreError: files are missing or damaged, of another format, or do not fit together.
@@ -166,16 +182,23 @@ def load(folder: Path) -> Trained:
         with safe_open(folder / "weights.safetensors", framework="pt") as file:
             belongs = (file.metadata() or {}).get("vocabulary")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (FileNotFoundError, NotADirectoryError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         got = f"{folder}: no readable model ({error})"
         raise StoreError(got, "a folder that pretrain wrote") from error
-    _check(folder, about, belongs)
-    network = Network(**about["spec"]["network"])
-    encoder = new_encoder(len(about["gene_ids"]), network, 0)
+    _check_format(folder, about)
     try:
+        network, last = _described(about)
+    except (KeyError, TypeError, ValueError) as error:
+        got = f"{folder}/model.json is not as it was written ({' '.join(str(error).split())})"
+        raise StoreError(got, remedy="copy the folder whole from where it came") from error
+    _check(folder, about, belongs)
+    genes = len(about["gene_ids"])
+    try:
+        _check_shapes(weights, [genes, *network.hidden])
+        encoder = new_encoder(genes, network, 0, last)
         encoder.load_state_dict(_part(weights, "encoder."))
-        decoder = _decoder(weights, len(about["gene_ids"]), about["spec"]["params"], network)
-    except RuntimeError as error:
+        decoder = _decoder(weights, genes, about["spec"]["params"], network)
+    except (RuntimeError, ValueError) as error:
         raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
     own = {name: value for name, value in weights.items() if name != DECODED}
     return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about, own)
@@ -187,23 +210,52 @@ def run_hash(folder: Path) -> str:
     return str(about["run_hash"])
 
 
-def _check(folder: Path, about: Any, belongs: str | None) -> None:
-    """Format, vocabulary and preprocessing are what this version computes with."""
+def _check_format(folder: Path, about: Any) -> None:
     found = about.get("format") if isinstance(about, dict) else None
-    if found != FORMAT:
+    if found not in READABLE:
         newer = isinstance(found, int) and found > FORMAT
         remedy = "update selfcell" if newer else "pre-train it again with this version"
-        raise StoreError(f"{folder}: model format {found!r}", f"format {FORMAT}", remedy)
-    if not short_hash(about["gene_ids"]) == about["vocabulary"] == belongs:
+        needed = f"format {' or '.join(map(str, READABLE))}"
+        raise StoreError(f"{folder}: model format {found!r}", needed, remedy)
+
+
+def _described(about: dict[str, Any]) -> tuple[Network, str | None]:
+    """The network and what follows its last layer. Raises KeyError, TypeError or ValueError where
+    model.json lacks something that is read later, or holds it in another form."""
+    spec, genes, symbols = about["spec"], about["gene_ids"], about["symbols"]
+    if not isinstance(spec["params"], dict) or not isinstance(spec["method"], str):
+        raise ValueError("method and params of spec")
+    texts = isinstance(genes, list) and isinstance(symbols, list)
+    if not texts or not all(isinstance(name, str) for name in [*genes, *symbols]):
+        raise ValueError("gene_ids and symbols are lists of texts")
+    if not len(set(genes)) == len(genes) == len(symbols) > 0:
+        raise ValueError("each gene once, with its symbol")
+    if about["status"] not in STATUSES or not isinstance(about["licence"], str):
+        raise ValueError(f"status {about['status']!r}")
+    if (last := about.get("last", "hidden")) not in LAST:
+        raise ValueError(f"last {last!r}")
+    return Network(**spec["network"]), last
+
+
+def _check(folder: Path, about: dict[str, Any], belongs: str | None) -> None:
+    """Vocabulary and preprocessing are what this version computes with."""
+    if not short_hash(about["gene_ids"]) == about.get("vocabulary") == belongs:
         raise StoreError(
             f"{folder}: the weights belong to another vocabulary than that of model.json",
             "both files of one model",
             "copy the folder whole from where it came",
         )
-    if about["preprocessing"] != PREPROCESSING:
-        raise StoreError(
-            f"{folder}: input prepared as {about['preprocessing']}", f"{PREPROCESSING}"
-        )
+    if (found := about.get("preprocessing")) not in (PREPROCESSING, OF_MODEL):
+        raise StoreError(f"{folder}: input prepared as {found}", f"{PREPROCESSING}")
+
+
+def _check_shapes(weights: Mapping[str, torch.Tensor], widths: Sequence[int]) -> None:
+    """Raise ValueError before memory is taken for a network that the weights are not of."""
+    for layer, (inputs, outputs) in enumerate(pairwise(widths)):
+        name = f"encoder.layers.{layer}.weight"
+        found = tuple(weights[name].shape) if name in weights else "absent"
+        if found != (outputs, inputs):
+            raise ValueError(f"{name}: {found}, not {(outputs, inputs)}")
 
 
 def _part(weights: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -217,6 +269,8 @@ def _decoder(
         return None
     counts = "log_dispersion_G" in weights
     output = params.get("output", "linear")
+    if output not in (*ACTIVATIONS, "linear"):
+        raise ValueError(f"output {output!r}")
     net = MLP(
         [*reversed(network.hidden), genes],
         torch_generator(0, "decoder"),
@@ -225,6 +279,8 @@ def _decoder(
         name="decoder",
     )
     net.load_state_dict(_part(weights, "decoder."))
+    if weights[DECODED].shape != (genes,):
+        raise ValueError(f"{DECODED}: {tuple(weights[DECODED].shape)}, not {(genes,)}")
     return Decoder(net.eval(), counts, weights[DECODED].numpy())
 
 

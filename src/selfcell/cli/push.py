@@ -1,0 +1,42 @@
+"""Push a model folder to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfcell.cli import common
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of `selfcell push`."""
+    made = common.make_parser(
+        "push",
+        "Push a model folder to the Hugging Face Hub, with a card made from it. Needs the package "
+        "huggingface_hub and a login (hf auth login).",
+        "selfcell push model owner/name --private",
+    )
+    made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
+    made.add_argument("repo", help="owner/name on the Hub; made where it is absent")
+    made.add_argument(
+        "--revision", default="main", metavar="BRANCH",
+        help="branch to commit to (default %(default)s), e.g. --revision trial",
+    )  # fmt: skip
+    made.add_argument(
+        "--private", action="store_true",
+        help="make a repository that others cannot read (default: public), e.g. --private ",
+    )  # fmt: skip
+    made.add_argument(
+        "--message", default="", metavar="TEXT",
+        help="of the commit (default: names the version), e.g. --message 'more cells'",
+    )  # fmt: skip
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    """Check, push, report the commit."""
+    from selfcell.hub import push
+
+    options = {"revision": args.revision, "private": args.private, "message": args.message}
+    commit = push(args.model, args.repo, **options)
+    common.show({"model": f"{args.repo}@{commit}"}, args.json)
