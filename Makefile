@@ -19,7 +19,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(BARS)
 # Asked once, when the environment is there; empty, with a message, for a faulty configuration.
 STUDY = $(eval STUDY := $(shell $(BIN)/python workflow/scripts/study.py --config '$(CONFIG)'))$(STUDY)
 RESULTS = results/$(STUDY)
-REPORT = $(RESULTS)/report.html
+WORKFLOW_REPORT = $(RESULTS)/workflow-report.html
 
 .PHONY: plan study test figures tune schema release readme lint format lock clean
 .DELETE_ON_ERROR:
@@ -30,14 +30,16 @@ plan: $(VENV)/study  ## say what the study of CONFIG will take, before it is run
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	@test -n "$(STUDY)"
 	$(SNAKEMAKE) --configfile '$(CONFIG)'
-	@if [ ! -e $(REPORT) ] || [ -n "$$(find $(RESULTS)/figures workflow/report -newer $(REPORT))" ]; then \
-		$(BIN)/snakemake --configfile '$(CONFIG)' --report $(RESULTS)/.report.html && \
-		mv $(RESULTS)/.report.html $(REPORT); fi
+	@if [ ! -e $(WORKFLOW_REPORT) ] || \
+		[ -n "$$(find $(RESULTS)/figures workflow/report -newer $(WORKFLOW_REPORT))" ]; then \
+		$(BIN)/snakemake --configfile '$(CONFIG)' --report $(RESULTS)/.workflow-report.html && \
+		mv $(RESULTS)/.workflow-report.html $(WORKFLOW_REPORT); fi
 	@echo
 	@echo "score table  $(RESULTS)/scores.parquet"
 	@echo "contrasts    $(RESULTS)/contrasts.parquet"
 	@echo "figures      $(RESULTS)/figures/"
-	@echo "report       $(REPORT)"
+	@echo "jobs         $(WORKFLOW_REPORT)"
+	@echo "report       $(RESULTS)/report.html"
 
 test: $(VENV)/dev  ## every test; bare pytest is the fast part
 	$(BIN)/pytest -m "" $(TESTS)

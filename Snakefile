@@ -18,6 +18,7 @@ include: "workflow/rules/across.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/stats.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 # Beside Snakemake itself, also where a cluster runs the others: its nodes often reach no network.
@@ -36,6 +37,7 @@ rule all:
         f"{RESULTS}/claims.parquet",
         BY_GENE,
         FIGURE_FILES,
+        f"{RESULTS}/report.html",
 
 
 rule figures:

@@ -61,12 +61,13 @@ def finished(folder: Path) -> tuple[Study, Path, Path]:
     (results / "predictions.parquet").write_bytes(b"not released")
     (results / "audit.json").write_text('{"checks": []}\n')
     (results / "lineage.json").write_text("{}\n")
-    hardware = {"cores": 2, "machine": "x86_64"}
-    (results / "provenance.json").write_text(json.dumps({"hardware": [hardware]}))
+    hardware = {"cores": 2, "machine": "x86_64", "threads": 1, "system": "Linux"}
+    provenance = {"hardware": [hardware], "git": ["abc"], "versions": [{"numpy": "2.0"}]}
+    (results / "provenance.json").write_text(json.dumps(provenance))
     _splits(made, results / "splits")
     for number, name in enumerate(study.datasets):
         genes = {"genes_kept": 1234, "share_counts_kept": 0.9}
-        page = {"dataset": name, "cells_kept": 1000 + number, "genes": genes}
+        page = {"dataset": name, "cells_kept": 1000 + number, "genes": genes, "cells_in": 2000}
         page |= {"labels": {"B": 5, "T": 6}, "donors": {"d1": 11}}
         (results / f"data/{name}/qc.json").write_text(json.dumps(page))
         job = {"rule_name": "qc", "s": 60.0 + number, "cpu_time": 30.0, "max_rss": 500.0 + number}

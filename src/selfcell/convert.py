@@ -17,7 +17,9 @@ from tqdm import tqdm
 
 from selfcell import job
 from selfcell.data import contract, own
-from selfcell.data.store import OBS, Store, write_store
+from selfcell.data.store import Store
+from selfcell.data.store_format import OBS
+from selfcell.data.writer import write_store
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:

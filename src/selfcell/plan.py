@@ -36,6 +36,7 @@ STAGES = (
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),
+    ("report",),
 )
 
 
@@ -68,8 +69,8 @@ def work(study: Study) -> dict[str, Work]:
     models, evaluated, tunes = study.models(), study.evaluated(), study.fine_tunes()
     scored = sum(len(study.targets_of(model.corpus)) for model in evaluated)
     rivals = len(study.targets) * bool(config.baselines)
-    once = ("vocabulary", "audit", "shared_variance", "collect", "contrasts", "project", "claims")
-    counts = dict.fromkeys(once, 1)
+    once = "vocabulary audit shared_variance collect contrasts project claims report"
+    counts = dict.fromkeys(once.split(), 1)
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
     counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfcell import catalogue, scoreboard
+from selfcell import catalogue, scoreboard, words
 from selfcell.catalogue import markdown
 from selfcell.data.registry import Registry
 from selfcell.deviations import TRAINING
@@ -144,12 +144,12 @@ def contrasts(primary: pd.DataFrame) -> str:
         given += [f"{style.target_name(target)}: {'; '.join(kept)}"] if kept else []
         rows += [
             [
-                _from(row),
+                words.place(row),
                 str(row.name).replace(" - ", " − "),
                 row.regimes.replace(",", ", "),
-                _interval(row),
+                words.interval(row),
                 f"**{row.verdict}**" + (f" ({row.n_failed} runs failed)" if row.n_failed else ""),
-                _number(row.sde, ".3f"),
+                words.number(row.sde, ".3f"),
             ]
             for row in own.itertuples()
         ]
@@ -164,13 +164,13 @@ def answers(verdicts: pd.DataFrame) -> str:
 
     rows = [
         [
-            f"{_from(row)}, {row.scope}",
+            f"{words.place(row)}, {row.scope}",
             f"**{row.answer}**",
-            _arms(row.best_pretrained, row.corpus),
-            _arms(row.best_without),
-            _interval(row),
-            _number(row.cpu_s, ".0f"),
-            _number(row.shared_variance, ".2f"),
+            words.arms(row.best_pretrained, row.corpus),
+            words.arms(row.best_without),
+            words.interval(row),
+            words.number(row.cpu_s, ".0f"),
+            words.number(row.shared_variance, ".2f"),
         ]
         for target in style.in_order(verdicts.target)
         for row in verdicts[verdicts.target == target]
@@ -179,34 +179,6 @@ def answers(verdicts: pd.DataFrame) -> str:
     ]
     head = ["Target, arms", "Pre-train?", "Best with", "Best without", "Difference [95 %]"]
     return markdown([*head, "CPU s", "Shared"], rows, right="CPU s, Shared")
-
-
-def _from(row: Any) -> str:
-    from selfcell.figures import style
-
-    return f"{style.target_name(row.target)}, from {style.corpus_name(row.corpus)}"
-
-
-def _arms(text: str, corpus: str = "") -> str:
-    """Arms for readers, without a corpus that stands beside them already."""
-    from selfcell.figures import style
-
-    found = []
-    for arm in text.split(" | "):
-        method, *rest = arm.split("/")
-        words = [style.corpus_name(word) for word in rest if word != corpus]
-        words = [{"knn1": "1-NN", "knn5": "5-NN"}.get(word, word) for word in words]
-        found.append(style.method_name(method) + (f" ({', '.join(words)})" if words else ""))
-    return " or ".join(found)
-
-
-def _interval(row: Any) -> str:
-    text = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-    return "–" if row.difference != row.difference else text.replace("-", "−")
-
-
-def _number(value: float, form: str) -> str:
-    return "–" if value != value else format(value, form)
 
 
 # -- cells and costs -------------------------------------------------------------------------

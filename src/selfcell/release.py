@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selfcell import __version__
 from selfcell.data.registry import Source
+from selfcell.data.split_summary import split_summary
 from selfcell.errors import DataError
 from selfcell.figures import FIGURES
 from selfcell.provenance import sha256_file
@@ -57,7 +57,7 @@ def release(study: Study, config: Path, results: Path, out: Path, cache: Path) -
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, out / place)
     rows = dense_scores(results / "scores.parquet", out / "scores.parquet", name)
-    splits = [summary(results / f"splits/{target}.json") for target in study.targets]
+    splits = [split_summary(results / f"splits/{target}.json") for target in study.targets]
     _write_json(splits, out / "splits.json")
     jobs(sorted((results / "benchmarks").rglob("*.jsonl"))).to_csv(
         out / "jobs.csv", index=False, float_format="%.1f", lineterminator="\n"
@@ -135,24 +135,6 @@ def _write_dense(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(arrow, path, compression="zstd", compression_level=19, use_dictionary=words)
 
 
-def summary(split: Path) -> dict[str, Any]:
-    """What a reader wants of a split file without its cells: types, their numbers, who is out."""
-    if not split.is_file():
-        raise DataError(f"there is no {split}", "a finished study", "make study")
-    whole = json.loads(split.read_text(encoding="utf-8"))
-    pool, test = Counter(whole["pool_labels"]), Counter(whole["test_labels"])
-    return {
-        "target": whole["target"],
-        "dataset": whole["dataset"],
-        "hash": whole["hash"],
-        "types": {name: {"pool": pool[name], "test": test[name]} for name in whole["classes"]},
-        "left_out": whole["left_out"],
-        "shared": whole["shared"],
-        "unknown": whole["unknown"],
-        "test_donors": sorted(set(whole["test_donors"])),
-    }
-
-
 def jobs(benchmarks: Iterable[Path]) -> pd.DataFrame:
     """What the jobs of each rule took, by Snakemake's own measurements.
 
@@ -178,12 +160,8 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def sources(study: Study) -> list[Source]:
-    """Every file that the study asks for: counts, joined tables, gene table, gene sets."""
-    found = [spec.source for spec in study.datasets.values()]
-    found += [
-        part for spec in study.datasets.values() for each in spec.joins for part in each.sources
-    ]
+def references(study: Study) -> list[str]:
+    """Names of the gene table, the ontology and the gene sets that the study reads, each once."""
     wanted = ["genes"]
     if study.config.lineage.scores and not study.config.lineage.ontology:
         wanted.append("cell_ontology")
@@ -193,7 +171,16 @@ def sources(study: Study) -> list[Source]:
     for method in study.methods:
         wanted += [name for name in study.gene_sets(method) if name not in own]
     wanted += [name for name in study.programmes() if name not in own]
-    for name in dict.fromkeys(wanted):
+    return list(dict.fromkeys(wanted))
+
+
+def sources(study: Study) -> list[Source]:
+    """Every file that the study asks for: counts, joined tables, gene table, gene sets."""
+    found = [spec.source for spec in study.datasets.values()]
+    found += [
+        part for spec in study.datasets.values() for each in spec.joins for part in each.sources
+    ]
+    for name in references(study):
         reference = study.registry.reference(name)
         found.append(reference.source)
         if reference.earlier is not None and study.config.former_symbols:

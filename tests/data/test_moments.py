@@ -17,7 +17,6 @@ from selfcell.data.readers import read
 from selfcell.data.registry import Registry
 from tests.data.factory import gene_ids, make_cells
 
-
 OLD = "ignore:Element .* was written without encoding metadata"  # by an earlier anndata
 
 

@@ -1,135 +1,95 @@
-"""The report opens offline in a browser: every figure is seen, nothing is asked of the network."""
+"""The report in a browser: offline, on a desktop and on phones, by keyboard, on paper."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from selfcell.figures import FIGURES
+from tests.report.chromium import asked_of_the_network, browser, console_errors
+from tests.report.made import page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage"
-    " --disable-background-networking --disable-component-update --disable-sync"
-    " --disable-default-apps --disable-extensions --window-size=1400,1000"
-).split()
-EYE = "//a[@iconname='eye']"  # opens what its row of the table names
+WIDTHS = (320, 400, 768, 1400)
 
 
-@contextmanager
-def browser() -> Iterator[Any]:
-    """Headless Chromium with an empty profile, logging its console and its requests."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-        try:
-            yield driver
-        finally:
-            driver.quit()
-
-
-def asked_of_the_network(driver: Any) -> list[str]:
-    """Addresses requested since the last call, but for files and embedded data."""
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
-    urls = [event["params"]["request"]["url"] for event in sent]
-    return [url for url in urls if url.split(":")[0] in {"http", "https", "ws", "wss", "ftp"}]
-
-
-def click(driver: Any, xpath: str) -> None:
-    """Click what the path finds, once it is there."""
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support import expected_conditions as expected
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    WebDriverWait(driver, 20).until(expected.element_to_be_clickable((By.XPATH, xpath))).click()
-
-
-def pages(driver: Any) -> list[list[str]]:
-    """Menu entries to click, in turn, to reach each table of results."""
-    categories: dict[str, dict[str, list[str]]] = driver.execute_script("return categories")
-    if len(categories) == 1:  # of a lone category the menu shows no name
-        return [["Results"]]
-    return [
-        [category] if list(sections) == ["Other"] else [category, section]
-        for category, sections in categories.items()
-        for section in sections
-    ]
-
-
-def shown_images(driver: Any) -> Iterator[str]:
-    """File names of the images on the current page, each opened and seen to hold pixels."""
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    script = "return [...document.images].map(i => [i.src.slice(0, 200), i.naturalWidth])"
-    for eye in driver.find_elements(By.XPATH, EYE):
-        eye.click()
-        WebDriverWait(driver, 20).until(
-            lambda d: all(width for _, width in d.execute_script(script))
-        )
-        for source, width in driver.execute_script(script):
-            if source.startswith("data:image/png") and width > 300:
-                yield source.split("filename=")[1].split(";")[0]
-
-
-def console_errors(driver: Any) -> list[str]:
-    """Errors on the console since the last call."""
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-
-
-def click_through(driver: Any, report: Path) -> set[str]:
-    """Names of all images that a reader finds by clicking through the report."""
-    seen: set[str] = set()
-    driver.get(report.resolve().as_uri())
-    for menu in pages(driver):
-        driver.get(report.resolve().as_uri())
-        for entry in menu:
-            click(driver, f"//nav//a[normalize-space()='{entry}']")
-        seen.update(shown_images(driver))
-    return seen
-
-
-@pytest.fixture
-def report(repo: Path, request: pytest.FixtureRequest) -> Path:
-    """The default study's report where it was made, else one of the smoke study."""
+@pytest.fixture(scope="module")
+def report(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default study's report where it was made, else one of a made-up study."""
     made = repo / "results" / "default" / "report.html"
     if made.is_file():
         return made
-    smoke = request.getfixturevalue("smoke")
-    smoke.run("--report", "report.html")
-    return Path(smoke.root / "report.html")
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page(), encoding="utf-8")
+    return path
 
 
-def test_report_shows_every_figure_offline(report: Path) -> None:
+def wide(driver: Any, width: int) -> None:
+    """Give the window a width, as a phone has it."""
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def screenshot(driver: Any) -> np.ndarray:
+    """What the window shows, as (height, width, 3) numbers from 0 to 1."""
+    from matplotlib.image import imread
+
+    content = base64.b64decode(driver.get_screenshot_as_base64())
+    return imread(io.BytesIO(content))[..., :3]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_every_screen(report: Path, width: int) -> None:
     with browser() as driver:
-        seen = click_through(driver, report)
-        errors, requests = console_errors(driver), asked_of_the_network(driver)
-    assert seen == {f"{name}.png" for name in FIGURES}
-    assert errors == []
-    assert requests == []
+        wide(driver, width)
+        driver.get(report.resolve().as_uri())
+        root = "return document.documentElement."
+        assert driver.execute_script(f"{root}scrollWidth") <= width
+        assert driver.execute_script("return [...document.images].every(i => i.naturalWidth > 300)")
+        sizes = driver.execute_script(
+            "return [...document.querySelectorAll('p,li,td,th,dd,dt')].filter(e => e.innerText)"
+            ".map(e => parseFloat(getComputedStyle(e).fontSize))"
+        )
+        assert len(sizes) > 100 and min(sizes) >= 12
+        image = screenshot(driver)
+        assert image.shape[1] == width and 0.01 < (image < 0.5).any(axis=2).mean() < 0.5
+        assert console_errors(driver) == []
+        assert asked_of_the_network(driver) == []
 
 
-def test_a_broken_page_is_noticed(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text("<img src='http://127.0.0.1:9/x.png'><script>nothing.here()</script>")
+def test_a_keyboard_reaches_every_link_and_every_wide_table(report: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     with browser() as driver:
-        driver.get(page.as_uri())
-        errors, requests = console_errors(driver), asked_of_the_network(driver)
-    assert any("nothing is not defined" in error for error in errors)
-    assert requests == ["http://127.0.0.1:9/x.png"]
+        wide(driver, 400)
+        driver.get(report.resolve().as_uri())
+        wanted = driver.execute_script(
+            "return document.querySelectorAll('a[href],summary,[tabindex]').length"
+        )
+        reached: list[str] = []
+        for _ in range(wanted):
+            driver.switch_to.active_element.send_keys(Keys.TAB)
+            reached.append(driver.execute_script(
+                "const e = document.activeElement; const s = getComputedStyle(e);"
+                "return e.outerHTML.slice(0, 80) + s.outlineStyle"
+            ))  # fmt: skip
+        assert "Skip to the answers" in reached[0] or 'class="skip"' in reached[0]
+        assert len(set(reached)) > 0.5 * wanted > 10
+        assert all(each.endswith("solid") for each in reached), "what has the focus is outlined"
+
+
+def test_it_prints_without_what_paper_has_no_use_for(report: Path) -> None:
+    with browser() as driver:
+        driver.get(report.resolve().as_uri())
+        pdf = base64.b64decode(driver.execute_cdp_cmd("Page.printToPDF", {})["data"])
+        assert pdf.startswith(b"%PDF") and pdf.count(b"/Type /Page\n") > 3
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        shown = "return getComputedStyle(document.querySelector('{}')).display"
+        assert driver.execute_script(shown.format("nav")) == "none"
+        assert driver.execute_script(shown.format(".download")) == "none"
+        assert driver.execute_script(shown.format("figure img")) == "block"

@@ -46,5 +46,5 @@ rule integrate:
         folder=INTEGRATE,
         code=code("integrate"),
     shell:
-        "python3 workflow/scripts/integrate.py --spec {params.spec:q} {params.models} {params.stores}"
+        "python3 {SCRIPTS}/integrate.py --spec {params.spec:q} {params.models} {params.stores}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

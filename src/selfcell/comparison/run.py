@@ -116,14 +116,16 @@ def _file(
     if isinstance(cells, Path | str):
         return Path(cells)
     from selfcell.data import own
+    from selfcell.data.h5ad import H5adWriter
 
     matrix = own.Matrix.of(cells, layer, own.spec_of("cells"))
-    slim = matrix.in_memory()
-    slim.obs = slim.obs[[column for column in (labels, batch) if column in slim.obs]]
-    del slim.uns["layers"]
+    obs, var = matrix.names.obs, matrix.names.var
+    obs = obs[[column for column in (labels, batch) if column in obs]]
     path = out / "results" / (name or "cells") / f"{name or 'cells'}.h5ad"
-    with atomic(path) as temporary:
-        slim.write_h5ad(temporary)
+    with atomic(path) as temporary, H5adWriter(temporary, len(var)) as file:
+        for _, block in matrix.blocks():
+            file.append(block)
+        file.finish(obs, var, {})
     return path
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfcell.data.artefacts import NAME, Artefact, CensusSlice, Frozen, Source
 from selfcell.data.parse import nearest, parse, parse_json

@@ -133,7 +133,6 @@ def _part(cells: StoreCells, kept: np.ndarray) -> StoreCells:
         cells,
         part_N=cells.part_N[kept],
         row_N=cells.row_N[kept],
-        ids=tuple(cells.ids[row] for row in kept.tolist()),
         key_N=cells.key_N[kept],
         total_N=cells.total_N[kept],
     )

@@ -1,0 +1,70 @@
+"""The paper's figures one by one: what is drawn of each here, and what its data would take.
+
+Source: Richter et al. 2024, figures and supplement.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NEEDS = "needs configs/paper.yaml"
+"""How a figure is marked whose data are those of the paper at full scale."""
+
+
+class Entry(NamedTuple):
+    """A figure of the paper.
+
+    Attributes:
+        what: it shows. drawn: names of the figures here that show it of this study's data.
+        rest: what is not drawn, and why; "" is nothing.
+    """
+
+    what: str
+    drawn: tuple[str, ...]
+    rest: str = ""
+
+
+PAPER: tuple[Entry, ...] = (
+    Entry("Schematic of pretext tasks, data and uses", (), "a drawing without data"),
+    Entry(
+        "Annotation of the corpus: every method, micro- and macro-F1",
+        ("label_efficiency", "pretexts"),
+        f"scTab, Geneformer: {NEEDS}",
+    ),
+    Entry(
+        "Annotation of smaller data: random, frozen, supervised, pre-trained",
+        ("contrasts",),
+        f"lung atlas, PBMC after SARS-CoV-2, Tabula Sapiens: {NEEDS}",
+    ),
+    Entry(
+        "Annotation of unseen data",
+        (),
+        f"five data sets published later: {NEEDS}; here an unseen condition",
+    ),
+    Entry("Gain of each cell type against its number of cells", ("per_type",)),
+    Entry("Maps of frozen codes", ("embedding",), f"200,000 cells of 40 types: {NEEDS}; here UMAP"),
+    Entry(
+        "Reconstruction: explained variance and squared error",
+        (),
+        f"networks fine-tuned to reconstruct, scTab: {NEEDS}",
+    ),
+    Entry(
+        "RNA to protein: correlations and squared error",
+        (),
+        f"CITE-seq of bone marrow, predicted against true values of six proteins: {NEEDS}",
+    ),
+    Entry("RNA to open chromatin", (), f"Multiome of bone marrow: {NEEDS}"),
+    Entry("Integration of data sets: scIB scores", (), f"lung and PBMC data sets: {NEEDS}"),
+    Entry(
+        "Supplement: donors, cells and labels in number",
+        ("label_efficiency",),
+        f"corpora from 0.001 % to all of scTab: {NEEDS}",
+    ),
+    Entry("Supplement: masking rate, programme rate, number of genes", (), f"sweeps: {NEEDS}"),
+    Entry(
+        "Supplement: augmentations of joint embeddings",
+        (),
+        f"sweeps: {NEEDS}",
+    ),
+    Entry("Supplement: frequencies of types, data sets in numbers", ("qc", "per_type")),
+)

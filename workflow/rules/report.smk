@@ -1,0 +1,42 @@
+"""The report: one page with the answers, the figures and where they come from."""
+
+from selfcell.report.about import about
+
+REPORT_TABLES = [
+    "scores",
+    "contrasts",
+    "task_contrasts",
+    "verdicts",
+    "claims",
+    "health",
+    "costs",
+]
+
+
+rule report:
+    input:
+        tables=[f"{RESULTS}/{name}.parquet" for name in REPORT_TABLES],
+        pages=[f"{RESULTS}/provenance.json", f"{RESULTS}/audit.json"],
+        quality=expand(f"{RESULTS}/data/{{name}}/qc.json", name=STUDY.datasets),
+        splits=splits(STUDY.targets),
+        figures=[file for file in FIGURE_FILES if not file.endswith(".pdf")],
+        captions=[f"workflow/report/{name}.rst" for name in FIGURES],
+        look=["src/selfcell/report/page.html", "src/selfcell/report/style.css"],
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{BENCHMARKS}/report.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(900, 60),
+        runtime=grows(4, 0.05),
+    params:
+        about=json.dumps(about(STUDY), sort_keys=True),
+        results=RESULTS,
+        code=code("report"),
+    shell:
+        "python3 workflow/scripts/report.py --about {params.about:q} --results {params.results}"
+        " --captions {input.captions} --out {output} 2> >(tee {log} >&2)"
