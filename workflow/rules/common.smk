@@ -194,9 +194,3 @@ def protein_job(wildcards):
     return FineTune(
         wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
     )
-
-
-def mapped_model(corpus):
-    """The model whose embedding is drawn: the corpus's first method and seed."""
-    first = next(model for model in STUDY.models() if model.corpus == corpus)
-    return MODEL.format(**first._asdict())

@@ -4,6 +4,12 @@ FIGURE = f"{RESULTS}/figures/{{figure}}"
 FIGURE_FILES = expand(f"{FIGURE}.{{kind}}", figure=FIGURES, kind=["csv", "pdf", "png"])
 
 
+def mapped_model(corpus):
+    """The model whose embedding is drawn: the corpus's first method and seed."""
+    first = next(model for model in STUDY.models() if model.corpus == corpus)
+    return MODEL.format(**first._asdict())
+
+
 # One map for each target and corpus, control corpora apart.
 MAPS = [
     (mapped_model(corpus), target)

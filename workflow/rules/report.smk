@@ -1,5 +1,8 @@
 """The report: one page with the answers, the figures and where they come from."""
 
+import os
+
+from selfcell.provenance import PACKAGE
 from selfcell.report.about import about
 
 REPORT_TABLES = [
@@ -20,8 +23,11 @@ rule report:
         quality=expand(f"{RESULTS}/data/{{name}}/qc.json", name=STUDY.datasets),
         splits=splits(STUDY.targets),
         figures=[file for file in FIGURE_FILES if not file.endswith(".pdf")],
-        captions=[f"workflow/report/{name}.rst" for name in FIGURES],
-        look=["src/selfcell/report/page.html", "src/selfcell/report/style.css"],
+        captions=[f"{HOME}workflow/report/{name}.rst" for name in FIGURES],
+        look=[
+            os.path.relpath(PACKAGE / "report" / name)
+            for name in ("page.html", "style.css")
+        ],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -38,5 +44,5 @@ rule report:
         results=RESULTS,
         code=code("report"),
     shell:
-        "python3 workflow/scripts/report.py --about {params.about:q} --results {params.results}"
+        "python3 {SCRIPTS}/report.py --about {params.about:q} --results {params.results}"
         " --captions {input.captions} --out {output} 2> >(tee {log} >&2)"
