@@ -22,10 +22,11 @@ OLD = "ignore:Element .* was written without encoding metadata"  # by an earlier
 
 def gathered(counts: sparse.csr_matrix, rows: int = 64) -> Moments:
     """Moments of cells, by blocks of so many."""
-    moments = Moments.of(counts.shape[1])
+    moments = Moments(counts.shape[1])
     total = np.asarray(counts.sum(axis=1)).ravel()
     for start in range(0, counts.shape[0], rows):
-        moments.add(counts[start : start + rows], total[start : start + rows])
+        block, part = counts[start : start + rows], total[start : start + rows]
+        moments.add(block, part, part > 0)
     return moments
 
 

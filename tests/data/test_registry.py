@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,21 @@ def test_nearest() -> None:
     assert nearest("PBMC3", ["pbmc3k", "kang"]) == "did you mean 'pbmc3k'?"
     assert nearest("zzz", ["b", "a"]) == "there are: a, b"
     assert nearest("zzz", []) == "there are: none"
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_another_file_in_the_same_place_has_another_stamp(tmp_path: Path, deep: bool) -> None:
+    path = tmp_path / "own"
+    file = path / "X" / "0.0" if deep else path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"one")
+    spec = DatasetSpec.own("mine", str(path))
+    first = spec.stamp()
+    assert first and spec.stamp() == first
+    file.write_bytes(b"other")
+    assert spec.stamp() != first
+    second = spec.stamp()
+    os.utime(file, ns=(1, 1))
+    assert spec.stamp() != second
+    assert DatasetSpec.own("mine", str(tmp_path / "none")).stamp() == ""
+    assert all(not each.stamp() for each in Registry.load(SHIPPED).datasets.values())

@@ -125,6 +125,13 @@ def test_no_gene_at_all_is_an_error() -> None:
         pick(cells, splits)
 
 
+def test_data_sets_of_a_corpus_without_a_common_gene_are_named() -> None:
+    cells = {"a": make_cells("a", 60, range(50)), "b": make_cells("b", 60, range(50, 90))}
+    both = corpus_of([{"dataset": "a"}, {"dataset": "b"}])
+    with pytest.raises(DataError, match="no gene was measured in all of a, b; needed: .*share"):
+        pick(cells, {"t": split_of(cells["a"])}, 20, corpora=[both])
+
+
 def test_factors_need_a_measured_target() -> None:
     cells, _ = study()
     targets = {"S1": ["S2", "X"], "S9": ["X"], "S4": ["S255"]}

@@ -6,17 +6,19 @@ import io
 from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from anndata import AnnData
+from scipy import io as io_mtx
 from scipy import sparse
 
 from selfcell.figures import FIGURES
 from selfcell.keys import generator
 from selfcell.stats import table
-from tests.e2e.project import Project
+from tests.e2e.project import SMOKE, Project
 
 pytestmark = pytest.mark.slow
 
@@ -68,3 +70,30 @@ def test_own_cells_give_scores_and_figures(smoke: Project, checkout: Path) -> No
     for name in FIGURES:
         assert (checkout / "results" / "own" / "figures" / f"{name}.pdf").is_file()
     assert "Nothing to be done" in project.run().stdout
+
+
+@pytest.mark.parametrize("form", ["zarr", "h5ad", "10x_mtx"])
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
+def test_a_source_that_is_replaced_in_place_is_read_anew(checkout: Path, form: str) -> None:
+    study = yaml.safe_load((checkout / SMOKE).read_text())
+    path, raw = checkout / ("mine" if form == "10x_mtx" else f"mine.{form}"), "data/baron/raw.h5ad"
+    study["datasets"][0] = {"name": "baron", "path": path.name, "label": "t", "donor": "d"}
+    (checkout / "own.yaml").write_text(yaml.safe_dump(study))
+    project = Project(checkout, "own.yaml")
+    for count in (1.0, 2.0):
+        put(AnnData(np.full((4, 3), count, np.float32)), path, form)
+        project.run(f"results/smoke/{raw}")
+        assert anndata.read_h5ad(checkout / "results/smoke" / raw).X.max() == count
+        assert "Nothing to be done" in project.run(f"results/smoke/{raw}").stdout
+
+
+def put(cells: AnnData, path: Path, form: str) -> None:
+    """Write cells, in the place of what stood there."""
+    if form != "10x_mtx":
+        getattr(cells, f"write_{form}")(path)
+        return
+    path.mkdir(exist_ok=True)
+    io_mtx.mmwrite(path / "matrix.mtx", sparse.coo_matrix(cells.X.T.astype(int)))
+    genes = "".join(f"ENSG{i:011d}\tG{i}\n" for i in range(cells.n_vars))
+    (path / "genes.tsv").write_text(genes)
+    (path / "barcodes.tsv").write_text("".join(f"{name}\n" for name in cells.obs_names))

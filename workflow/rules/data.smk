@@ -15,6 +15,7 @@ rule download:
         runtime=grows(10),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
+        stamp=lambda wildcards: STUDY.datasets[wildcards.dataset].stamp(),
         code=code("download"),
     shell:
         "python3 {SCRIPTS}/download.py --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"

@@ -15,9 +15,9 @@ log = logging.getLogger("selfcell")
 def main(args: argparse.Namespace) -> None:
     """Read all cells and splits, choose genes, write the vocabulary and the alignment."""
     from selfcell.data import vocabulary
-    from selfcell.data.own import on_disk
     from selfcell.data.specs import CorpusSpec, VocabularySpec, named_paths, read_spec, read_specs
     from selfcell.data.splits import read_splits
+    from selfcell.data.stored import on_disk
     from selfcell.errors import intact
     from selfcell.masks import gmt, tf_names
 

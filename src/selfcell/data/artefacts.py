@@ -6,6 +6,7 @@ local path, or a slice of the CELLxGENE Census. A source is an artefact, or one 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -101,6 +102,16 @@ class Artefact(Frozen):
         if self.sha256 and not _is_sha256(self.sha256):
             raise ValueError(f"sha256 {self.sha256!r} is not 64 hexadecimal digits")
         return self
+
+    def stamp(self) -> str:
+        """Of a local artefact a hash of its files' names, sizes and times, which another file in
+        its place changes; empty for the others, which are pinned, and where there is none."""
+        path = Path(self.path).expanduser()
+        if self.kind != "local" or not path.exists():
+            return ""
+        files = sorted(each for each in path.rglob("*") if each.is_file()) or [path]
+        seen = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
 class Source(Frozen):

@@ -118,7 +118,10 @@ class H5adWriter:
         import anndata
 
         self._write(whole=True)
-        self._file.create_dataset("X/indptr", data=np.concatenate(self._ends), **PACKED)
+        ends = np.concatenate(self._ends)
+        # scipy wants one type for both kinds of indices; what is larger is read by blocks alone
+        ends = ends.astype(np.int32) if ends[-1] < 2**31 else ends
+        self._file.create_dataset("X/indptr", data=ends, **PACKED)
         marks = {"encoding-type": "csr_matrix", "encoding-version": "0.1.0"}
         self._file["X"].attrs.update(marks, shape=(self.n_cells, self._n_genes))
         self._file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})

@@ -7,11 +7,12 @@ Shape suffixes: B cells of a block, F genes of the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+from selfcell.data import tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,52 +21,46 @@ SCALE = 1e4
 BINS = 20
 
 
-@dataclass
 class Moments:
     """Sums over cells, by gene.
 
     Attributes:
         n: cells that were added.
-        cells_F: cells in which a gene has counts.
-        counts_F: counts.
-        sum_F, square_F: sums of counts scaled to 10,000 a cell, and of their squares.
+        sums_F4: cells that a gene is seen in, its counts, its counts scaled to 10,000 a cell, and
+            the squares of those.
     """
 
-    n: int
-    cells_F: np.ndarray
-    counts_F: np.ndarray
-    sum_F: np.ndarray
-    square_F: np.ndarray
+    def __init__(self, n_genes: int) -> None:
+        self.n, self.sums_F4 = 0, np.zeros((n_genes, 4))
 
-    @classmethod
-    def of(cls, n_genes: int) -> Self:
-        """Of no cells yet."""
-        return cls(0, np.zeros(n_genes, np.int64), *(np.zeros(n_genes) for _ in range(3)))
+    def add(self, block: sparse.csr_matrix, total_B: np.ndarray, keep_B: np.ndarray) -> None:
+        """Add those of (B, F) counts that are to be kept; each cell's total is over all genes, > 0
+        in kept ones."""
+        scale_B = np.divide(SCALE, total_B, out=np.zeros(len(total_B)), where=keep_B)
+        tally.add(block, scale_B, self.sums_F4)
+        self.n += int(keep_B.sum())
 
-    def add(self, block: sparse.csr_matrix, total_B: np.ndarray) -> None:
-        """Add cells: (B, F) counts, and each cell's counts over all genes, > 0."""
-        self.n += block.shape[0]
-        self.cells_F += np.bincount(block.indices, minlength=len(self.cells_F))
-        value = block.data.astype(np.float64)
-        scale_B = SCALE / total_B
-        by_cell = np.column_stack([np.ones(len(scale_B)), scale_B])
-        parts = sparse.csr_matrix((value, block.indices, block.indptr), shape=block.shape)
-        counts_F, sum_F = (parts.T @ by_cell).T
-        np.square(value, out=value)
-        self.counts_F += counts_F
-        self.sum_F += sum_F
-        self.square_F += parts.T @ (scale_B**2)
+    @property
+    def cells_F(self) -> np.ndarray:
+        """Cells in which a gene has counts."""
+        return self.sums_F4[:, 0].astype(np.int64)
+
+    @property
+    def counts_F(self) -> np.ndarray:
+        """Counts of a gene."""
+        return self.sums_F4[:, 1]
 
     def mean_F(self) -> np.ndarray:
         """Mean of the scaled counts."""
-        mean: np.ndarray = self.sum_F / max(self.n, 1)
+        mean: np.ndarray = self.sums_F4[:, 2] / max(self.n, 1)
         return mean
 
     def variance_F(self) -> np.ndarray:
         """Variance (n - 1) of the scaled counts; 0 with fewer than two cells."""
-        centred = self.square_F - self.n * self.mean_F() ** 2
+        square_F = self.sums_F4[:, 3]
+        centred = square_F - self.n * self.mean_F() ** 2
         # what rounding leaves of two equal numbers is no variance
-        centred = np.where(centred > 1e-12 * self.square_F, centred, 0.0)
+        centred = np.where(centred > 1e-12 * square_F, centred, 0.0)
         variance: np.ndarray = centred / max(self.n - 1, 1)
         return variance
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from selfcell.data import contract, genes
 from selfcell.data.parse import nearest
 from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
+from selfcell.data.stored import on_disk, rows_of, unreadable
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,21 +91,28 @@ class Matrix:
     def blocks(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """First row and values of each block of rows (about `BLOCK`), as CSR without explicit
         zeros."""
-        rows = whole_chunks(self.values, rows or BLOCK)
-        for start in range(0, self.values.shape[0], rows):
-            try:
-                block = sparse.csr_matrix(self.values[start : start + rows])
-            except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-                raise unreadable(f"data set {self.spec.name!r}", error) from error
-            block.sum_duplicates()
-            block.eliminate_zeros()
-            yield start, block
+        values = rows_of(self.values)
+        step = whole_chunks(values, rows or BLOCK)
+        starts = range(0, self.values.shape[0], step)
+        with ThreadPoolExecutor(1) as reader:  # reads a block while the one before it is used
+            ahead = [reader.submit(lambda at: values[at : at + step], at) for at in starts[:1]]
+            for start in starts:
+                try:
+                    block = sparse.csr_matrix(ahead.pop().result())
+                except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+                    raise unreadable(f"data set {self.spec.name!r}", error) from error
+                if start + step < self.values.shape[0]:
+                    ahead = [reader.submit(lambda at: values[at : at + step], start + step)]
+                block.sum_duplicates()
+                if np.count_nonzero(block.data) < block.nnz:
+                    block.eliminate_zeros()
+                yield start, block
 
     def counts(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """`blocks`, checked. Raises DataError at the first value that is no count."""
         for start, block in self.blocks(rows):
             contract.require_counts(self.names, self.spec, block, start)
-            yield start, block.astype(np.float32)
+            yield start, block.astype(np.float32, copy=False)
 
     def gene_names(self) -> tuple[list[str], list[str] | None]:
         """Names, symbols where the file has them, and Ensembl ids where it has those.
@@ -235,25 +244,6 @@ def opened(path: Path) -> Iterator[AnnData]:
 
 
 @contextmanager
-def on_disk(path: Path) -> Iterator[AnnData]:
-    """An h5ad whose matrices stay on disk. Raises what h5py and anndata raise."""
-    import h5py
-
-    # a cache that holds a chunk of any sane size: each is unpacked once
-    with h5py.File(path, "r", rdcc_nbytes=64 << 20) as file:
-        yield _lazy(file)
-
-
-def unreadable(what: str, error: Exception) -> DataError:
-    """What is wrong with a file that does not read as h5ad."""
-    return DataError(
-        f"{what} cannot be read as h5ad ({type(error).__name__}: {error})",
-        "an intact h5ad file",
-        "copy it anew, or read it and write it again with a current anndata",
-    )
-
-
-@contextmanager
 def raw_counts(path: Path, spec: DatasetSpec) -> Iterator[Matrix]:
     """The counts of a data set as rule `download` left it, on disk.
 
@@ -264,29 +254,7 @@ def raw_counts(path: Path, spec: DatasetSpec) -> Iterator[Matrix]:
         yield Matrix.of(adata, None if CONVERTED in adata.uns else spec.layer, spec)
 
 
-def _lazy(file: Any) -> AnnData:
-    import anndata
-
-    read_elem = anndata.io.read_elem
-    fields: dict[str, Any] = {key: read_elem(file[key]) for key in ("obs", "var")}
-    fields["layers"] = {key: _on_disk(node) for key, node in file.get("layers", {}).items()}
-    if "protein" in file.get("obsm", {}):
-        fields["obsm"] = {"protein": read_elem(file["obsm/protein"])}
-    if CONVERTED in file.get("uns", {}):
-        fields["uns"] = {CONVERTED: True}
-    if "raw" in file:
-        fields["raw"] = {"X": _on_disk(file["raw/X"]), "var": read_elem(file["raw/var"])}
-    return anndata.AnnData(_on_disk(file["X"]) if "X" in file else None, **fields)
-
-
 def _zarr(path: Path, spec: DatasetSpec) -> AnnData:
     import anndata
 
     return anndata.io.read_zarr(path)  # with all its layers
-
-
-def _on_disk(node: Any) -> Any:
-    import anndata
-    import h5py
-
-    return node if isinstance(node, h5py.Dataset) else anndata.io.sparse_dataset(node)

@@ -19,7 +19,7 @@ from pydantic import Field
 from scipy import sparse
 from tqdm import tqdm
 
-from selfcell.data import contract, genes
+from selfcell.data import contract, genes, tally
 from selfcell.data.genes import GeneTable
 from selfcell.data.h5ad import Sink
 from selfcell.data.moments import Moments
@@ -94,14 +94,14 @@ def qc(
     names, ids = contract.gene_names(raw, spec)
     mapping = genes.resolve(names, ids, table)
     mito_F, kept_F = _is_mito(mapping), mapping["kept"].to_numpy()
-    frame = _columns(raw, spec, ontology)
+    frame = columns(raw, spec, ontology)
     if limits.doublets or spec.max_cells:
-        _sweep(matrix, frame, mito_F, limits)
+        sweep(matrix, frame, mito_F, limits)
         if limits.doublets:
             _drop_doublets(frame, matrix)
         _draw(frame, spec.max_cells)
     where = sink(int(kept_F.sum()))
-    moments, counts_F = _sweep(matrix, frame, mito_F, limits, lambda X: where.append(X[:, kept_F]))
+    moments, counts_F = sweep(matrix, frame, mito_F, limits, lambda X: where.append(X[:, kept_F]))
     report = genes.report(mapping, counts_F)
     contract.require_some(bool(counts_F.any()), raw, spec)
     genes.require_human(mapping, report, spec.name)
@@ -122,7 +122,7 @@ def qc(
     return Result(frame.drop(columns="barcode"), summary)
 
 
-def _sweep(
+def sweep(
     matrix: Matrix,
     frame: pd.DataFrame,
     mito_F: np.ndarray,
@@ -135,29 +135,29 @@ def _sweep(
     n_cells, n_genes = matrix.values.shape
     is_known = "reason" in frame
     share_known = mito_F.any() and n_genes >= WHOLE_GENOME
-    weights = np.column_stack([np.ones(n_genes), mito_F])
     measured: dict[str, list[np.ndarray]] = {"total_counts": [], "n_genes": [], "pct_mito": []}
-    reasons, moments, counts_F = [], Moments.of(n_genes), np.zeros(n_genes)
+    reasons, moments, counts_F = [], Moments(n_genes), np.zeros(n_genes)
     bar = tqdm(total=n_cells, desc=matrix.spec.name, mininterval=1, leave=False)
-    for start, block in matrix.counts():
-        total, mito = (block @ weights).T
+    for start, block in matrix.blocks():
+        (total, mito, seen), wrong = tally.measure(block, mito_F)
+        if wrong >= 0:
+            contract.require_counts(matrix.names, matrix.spec, block, start)
         # no mitochondrial gene: the share is not measured, which is not the same as 0
         share = np.full(len(total), np.nan)
         np.divide(100.0 * mito, total, out=share, where=(total > 0) & share_known)
         rows = slice(start, start + len(total))
         part = frame.iloc[rows].assign(total_counts=total.astype(np.int64), pct_mito=share)
-        part["n_genes"] = np.diff(block.indptr).astype(np.int64)
+        part["n_genes"] = seen.astype(np.int64)
         reason = part["reason"].to_numpy() if is_known else _reasons(part, matrix.spec, limits)
         reasons.append(reason)
         for name, values in measured.items():
             values.append(part[name].to_numpy())
         keep = reason == ""
-        kept = block if keep.all() else block[keep]
-        moments.add(kept, total[keep])
+        moments.add(block, total, keep)
         if not keep.all():
             counts_F += np.asarray(block[~keep].sum(axis=0, dtype=np.float64)).ravel()
         if take:
-            take(kept)
+            take(block if keep.all() else block[keep])
         bar.update(len(total))
     bar.close()
     for name, values in {**measured, "reason": reasons}.items():
@@ -171,7 +171,7 @@ def _is_mito(mapping: pd.DataFrame) -> Any:
     return (own | mapping["symbol"].str.startswith("MT-")).to_numpy()
 
 
-def _columns(
+def columns(
     raw: AnnData, spec: DatasetSpec, ontology: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
     """One row a cell: its names and its columns. Equal text is one object, whatever the number of

@@ -88,6 +88,11 @@ class DatasetSpec(Frozen):
         data = {"name": name, "source": {"artefact": artefact}, **columns}
         return parse(cls, data, f"data set {name!r}")
 
+    def stamp(self) -> str:
+        """Changes when a file of the reader's own is replaced, whatever stands in its place."""
+        parts = [self.source, *(part for join in self.joins for part in join.sources)]
+        return " ".join(filter(None, (part.artefact.stamp() for part in parts)))
+
     def to_json(self) -> str:
         """One line that `from_json` reads back; defaults are left out."""
         data = self.model_dump(mode="json", exclude_defaults=True)

@@ -111,15 +111,22 @@ def _top_genes(cells: Mapping[str, AnnData], chosen: Selection, n: int) -> list[
     pass over its cells."""
     picks = [(cells[name], np.sort(rows)) for name, rows in chosen.rows if len(rows)]
     shared = set.intersection(*(set(data.var_names) for data, _ in picks))
+    if not shared:
+        names = [name for name, rows in chosen.rows if len(rows)]
+        raise DataError(
+            f"no gene was measured in all of {', '.join(names)}",
+            "data sets of one corpus that share genes",
+            "give each a corpus of its own, or leave out the one of other genes",
+        )
     genes = np.array(sorted(shared), dtype=str)
-    moments = Moments.of(len(genes))
+    moments = Moments(len(genes))
     for data, rows in picks:
         columns = data.var_names.get_indexer(genes)
         totals = data.obs["total_counts"].to_numpy()
         for start, block in _blocks(data):
             own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + block.shape[0])]
             if len(own):
-                moments.add(block[own - start][:, columns], totals[own])
+                moments.add(block[own - start][:, columns], totals[own], np.ones(len(own), bool))
     return most_variable(moments, genes, n)
 
 

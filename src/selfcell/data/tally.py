@@ -1,0 +1,79 @@
+"""Sums over the counts of a block of cells, compiled: every count is looked at once a pass.
+
+Shape suffixes: B cells of a block, V its values, F genes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from scipy import sparse
+
+compiled: Any = numba.njit(cache=True, nogil=True)
+
+
+def measure(block: sparse.csr_matrix, marked_F: np.ndarray) -> tuple[np.ndarray, int]:
+    """Per cell: counts, counts of marked genes, genes seen ((3, B) float64); and where in `data`
+    the first value stands that is no count, or -1."""
+    out_3B = np.zeros((3, block.shape[0]))
+    wide = block.data if block.data.dtype == np.float32 else block.data.astype(np.float64)
+    indices, indptr = block.indices.astype(np.int32, copy=False), block.indptr.astype(np.int64)
+    place = _measure(wide, indices, indptr, marked_F, out_3B)
+    return out_3B, int(place)
+
+
+def add(block: sparse.csr_matrix, scale_B: np.ndarray, sums_F4: np.ndarray) -> None:
+    """Add cells to sums by gene: cells it is seen in, counts, scaled counts and their squares. A
+    cell whose scale is 0 is left out."""
+    data = block.data.astype(np.float32, copy=False)
+    indices, indptr = block.indices.astype(np.int32, copy=False), block.indptr.astype(np.int64)
+    _add(data, indices, indptr, scale_B, sums_F4)
+
+
+@compiled
+def _measure(
+    data_V: np.ndarray,
+    index_V: np.ndarray,
+    indptr_B: np.ndarray,
+    marked_F: np.ndarray,
+    out_3B: np.ndarray,
+) -> int:
+    for cell in range(out_3B.shape[1]):
+        total = marked = 0.0
+        seen = 0
+        for at in range(indptr_B[cell], indptr_B[cell + 1]):
+            value = data_V[at]
+            if not (value >= 0.0 and np.floor(value) == value and value < np.inf):
+                return at
+            total += value
+            seen += value > 0.0
+            if marked_F[index_V[at]]:
+                marked += value
+        out_3B[0, cell] = total
+        out_3B[1, cell] = marked
+        out_3B[2, cell] = seen
+    return -1
+
+
+@compiled
+def _add(
+    data_V: np.ndarray,
+    index_V: np.ndarray,
+    indptr_B: np.ndarray,
+    scale_B: np.ndarray,
+    sums_F4: np.ndarray,
+) -> None:
+    for cell in range(len(scale_B)):
+        scale = scale_B[cell]
+        if scale == 0.0:
+            continue
+        for at in range(indptr_B[cell], indptr_B[cell + 1]):
+            gene = index_V[at]
+            value = np.float64(data_V[at])
+            scaled = value * scale
+            sums_F4[gene, 0] += value > 0.0
+            sums_F4[gene, 1] += value
+            sums_F4[gene, 2] += scaled
+            sums_F4[gene, 3] += scaled * scaled
