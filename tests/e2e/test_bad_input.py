@@ -199,12 +199,12 @@ def test_a_truncated_file(control: Control, tmp_path: Path) -> None:
     good().write_h5ad(tmp_path / "raw.h5ad")
     whole = (tmp_path / "raw.h5ad").read_bytes()
     (tmp_path / "raw.h5ad").write_bytes(whole[: len(whole) // 2])
-    refused(control(tmp_path / "raw.h5ad"), "raw.h5ad cannot be read", "needed: an intact file")
+    refused(control(tmp_path / "raw.h5ad"), "raw.h5ad cannot be read", "needed: an intact h5ad file")
     assert left(tmp_path / "out") == set()
 
 
 def test_a_file_that_is_not_there(control: Control, tmp_path: Path) -> None:
-    refused(control(tmp_path / "raw.h5ad"), "raw.h5ad", "No such file")
+    refused(control(tmp_path / "raw.h5ad"), "raw.h5ad does not exist", "remedy: correct the path")
     spec = DatasetSpec.own("mine", str(tmp_path / "no.h5ad")).to_json()
     done = call("download", "--spec", spec, "--out", tmp_path / "out" / "raw.h5ad")
     refused(done, "there is no", "no.h5ad", "remedy: correct the path")

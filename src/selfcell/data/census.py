@@ -56,8 +56,10 @@ def write(chosen: CensusSlice, roles: tuple[str, ...], obtain: Obtain, out: Path
         obs = _kept_types(_obs(human.obs, chosen, roles), chosen, obtain)
         var = _var(human.ms["RNA"].var, chosen, obtain)
         with H5adWriter(out, len(var)) as writer:
-            for block in _blocks(human.ms["RNA"].X["raw"], obs.index.to_numpy(), var):
-                writer.append(block)
+            with tqdm(total=len(obs), desc="Census", mininterval=1, leave=False, delay=2) as bar:
+                for block in _blocks(human.ms["RNA"].X["raw"], obs.index.to_numpy(), var):
+                    writer.append(block)
+                    bar.update(block.shape[0])
             names = obs.set_index(obs.index.astype(str)).rename_axis(None)
             genes = var.set_index("feature_id")[["feature_name"]].rename_axis(None)
             uns = {"census": {"version": chosen.version, "uri": chosen.address}}
@@ -208,7 +210,7 @@ def _blocks(matrix: Any, ids: np.ndarray, var: pd.DataFrame) -> Iterator[Any]:
     joined = var[ID].to_numpy()
     column = np.full(int(matrix.shape[1]), -1, dtype=np.int32)
     column[joined] = np.arange(len(joined))
-    for start in tqdm(range(0, len(ids), ROWS), desc="Census", mininterval=1, leave=False):
+    for start in range(0, len(ids), ROWS):
         part = ids[start : start + ROWS]
         solid = part[-1] - part[0] + 1 == len(part)
         rows = slice(int(part[0]), int(part[-1])) if solid else part

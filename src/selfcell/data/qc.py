@@ -137,29 +137,28 @@ def sweep(
     share_known = mito_F.any() and n_genes >= WHOLE_GENOME
     measured: dict[str, list[np.ndarray]] = {"total_counts": [], "n_genes": [], "pct_mito": []}
     reasons, moments, counts_F = [], Moments(n_genes), np.zeros(n_genes)
-    bar = tqdm(total=n_cells, desc=matrix.spec.name, mininterval=1, leave=False)
-    for start, block in matrix.blocks():
-        (total, mito, seen), wrong = tally.measure(block, mito_F)
-        if wrong >= 0:
-            contract.require_counts(matrix.names, matrix.spec, block, start)
-        # no mitochondrial gene: the share is not measured, which is not the same as 0
-        share = np.full(len(total), np.nan)
-        np.divide(100.0 * mito, total, out=share, where=(total > 0) & share_known)
-        rows = slice(start, start + len(total))
-        part = frame.iloc[rows].assign(total_counts=total.astype(np.int64), pct_mito=share)
-        part["n_genes"] = seen.astype(np.int64)
-        reason = part["reason"].to_numpy() if is_known else _reasons(part, matrix.spec, limits)
-        reasons.append(reason)
-        for name, values in measured.items():
-            values.append(part[name].to_numpy())
-        keep = reason == ""
-        moments.add(block, total, keep)
-        if not keep.all():
-            counts_F += np.asarray(block[~keep].sum(axis=0, dtype=np.float64)).ravel()
-        if take:
-            take(block if keep.all() else block[keep])
-        bar.update(len(total))
-    bar.close()
+    with tqdm(total=n_cells, desc=matrix.spec.name, mininterval=1, leave=False, delay=2) as bar:
+        for start, block in matrix.blocks():
+            (total, mito, seen), wrong = tally.measure(block, mito_F)
+            if wrong >= 0:
+                contract.require_counts(matrix.names, matrix.spec, block, start)
+            # no mitochondrial gene: the share is not measured, which is not the same as 0
+            share = np.full(len(total), np.nan)
+            np.divide(100.0 * mito, total, out=share, where=(total > 0) & share_known)
+            rows = slice(start, start + len(total))
+            part = frame.iloc[rows].assign(total_counts=total.astype(np.int64), pct_mito=share)
+            part["n_genes"] = seen.astype(np.int64)
+            reason = part["reason"].to_numpy() if is_known else _reasons(part, matrix.spec, limits)
+            reasons.append(reason)
+            for name, values in measured.items():
+                values.append(part[name].to_numpy())
+            keep = reason == ""
+            moments.add(block, total, keep)
+            if not keep.all():
+                counts_F += np.asarray(block[~keep].sum(axis=0, dtype=np.float64)).ravel()
+            if take:
+                take(block if keep.all() else block[keep])
+            bar.update(len(total))
     for name, values in {**measured, "reason": reasons}.items():
         frame[name] = np.concatenate(values)
     return moments, counts_F + moments.counts_F
