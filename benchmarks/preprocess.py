@@ -6,6 +6,7 @@ from opening the file to the genes, imports apart; `peak_mb` the whole process's
 of the chosen genes that are scanpy's. Warm: the file is read once before it is timed.
 
     python benchmarks/preprocess.py --cells 200000 --out preprocess.jsonl
+    python benchmarks/preprocess.py --table preprocess.jsonl
 """
 
 from __future__ import annotations
@@ -200,6 +201,22 @@ def line(name: str, run: dict, base: dict, args: argparse.Namespace) -> str:  # 
     })  # fmt: skip
 
 
+def table(file: Path) -> str:
+    """The lines of a run as a table for docs/performance.md."""
+    rows = [
+        "| System | Wall s | CPU s | Cells/s | Cells per CPU s | Peak MB | Genes as scanpy's |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for text in file.read_text(encoding="utf-8").splitlines():
+        run = json.loads(text)
+        wall, cpu = f"{run['wall_s']:.1f} | {run['cpu_s']:.1f}", f"{run['cells_per_cpu_s']:,}"
+        rows.append(
+            f"| {run['system']} | {wall} | {run['cells_per_s']:,} | {cpu} |"
+            f" {run['peak_mb']:,.0f} | {run['same']:.2%} |"
+        )
+    return "\n".join(rows)
+
+
 def warm(path: Path) -> None:
     """Read a file, so that it is in the page cache for every system."""
     with open(path, "rb") as file:
@@ -220,12 +237,15 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=200_000, help="made-up cells (12 kB each)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads")
     parser.add_argument("--out", type=Path, help="JSON lines")
+    parser.add_argument("--table", type=Path, help="show the lines of a file as a table")
     parser.add_argument("--folder", help="where the made-up file goes (default: the system's)")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), help="default: all")
     parser.add_argument("--system", choices=list(SYSTEMS), help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.system:
+    if args.table:
+        print(table(args.table))
+    elif args.system:
         once(args)
     else:
         compare(args)

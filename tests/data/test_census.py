@@ -110,6 +110,8 @@ def test_rare_types_and_types_of_few_samples_are_left_out(made: Path, tmp_path: 
     assert few < samples.max()
     got = fetched(made, tmp_path, min_samples=few + 1)
     assert set(got.obs.cell_type) == set(samples.index[samples > few])
+    got = fetched(made, tmp_path, min_samples=int(samples.max()))
+    assert set(got.obs.cell_type) == set(samples.index[samples == samples.max()])
 
 
 def test_types_by_their_place_in_the_ontology(made: Path, tmp_path: Path) -> None:

@@ -199,7 +199,9 @@ def test_a_truncated_file(control: Control, tmp_path: Path) -> None:
     good().write_h5ad(tmp_path / "raw.h5ad")
     whole = (tmp_path / "raw.h5ad").read_bytes()
     (tmp_path / "raw.h5ad").write_bytes(whole[: len(whole) // 2])
-    refused(control(tmp_path / "raw.h5ad"), "raw.h5ad cannot be read", "needed: an intact h5ad file")
+    refused(
+        control(tmp_path / "raw.h5ad"), "raw.h5ad cannot be read", "needed: an intact h5ad file"
+    )
     assert left(tmp_path / "out") == set()
 
 

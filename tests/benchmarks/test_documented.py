@@ -1,0 +1,67 @@
+"""What the pages say of speed and size is what the committed measurements give."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+from tests.tree import REPO
+
+MEASURED = REPO / "benchmarks" / "measured"
+
+
+def script(name: str) -> ModuleType:
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPO / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page(name: str) -> str:
+    return (REPO / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_scale_is_what_the_rates_give() -> None:
+    measured = json.loads((MEASURED / "scale.json").read_text(encoding="utf-8"))
+    scale = script("scale")
+    assert scale.table(measured) in page("scale.md")
+    double = scale.table({key: 2 * value for key, value in measured.items()})
+    assert double != scale.table(measured)
+
+
+def test_the_projection_multiplies() -> None:
+    scale = script("scale")
+    one = {f"{step}_{unit}": 0.0 for step in scale.STEPS for unit in ("bytes", "s")}
+    one |= {"qc_peak_mb": 500.0, "qc_peak_bytes": 100.0, "census_bytes": 1000.0, "census_s": 3.6}
+    lines = scale.table(one).splitlines()
+    assert lines[2] == "| disk: Census → raw.h5ad | 1,000 B × 1.4 | 31 GB | 140 GB |"
+    assert "| 31,064.7 h | 140,000.0 h |" in lines[5]
+    assert lines[8].endswith("| 500 MB + 100 B | 2.7 GB | 10.5 GB |")
+
+
+def test_preprocessing_is_what_was_measured() -> None:
+    text = page("performance.md").partition("## Preprocessing")[2]
+    assert script("preprocess").table(MEASURED / "preprocess.jsonl") in text
+    lines = (MEASURED / "preprocess.jsonl").read_text(encoding="utf-8").splitlines()
+    runs = {run["system"]: run for run in map(json.loads, lines)}
+    assert runs["selfcell"]["same"] == 1.0
+    assert runs["selfcell"]["peak_mb"] <= runs["scanpy"]["peak_mb"] / 10
+    assert runs["scanpy"]["cpu_s"] >= 8 * runs["selfcell"]["cpu_s"]
+
+
+def test_preprocessing_runs_on_few_cells(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    out = tmp_path / "lines.jsonl"
+    command = [sys.executable, REPO / "benchmarks" / "preprocess.py", "--cells", "3000"]
+    options = ["--out", out, "--folder", tmp_path, "--systems", "scanpy", "selfcell"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    runs = {run["system"]: run for run in map(json.loads, out.read_text().splitlines())}
+    assert set(runs) == {"scanpy", "selfcell"}
+    assert runs["selfcell"]["same"] == 1.0
