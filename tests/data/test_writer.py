@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +130,22 @@ def test_a_backed_file_is_streamed(tmp_path: Path) -> None:
     write_store(backed, GENES, tmp_path / "s", shuffle=0)
     backed.file.close()
     assert same_cells(Store.open(tmp_path / "s"), cells)
+
+
+def test_a_backed_file_that_is_damaged_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "cells.h5ad"
+    cells = make_cells(n=3000)
+    cells.write_h5ad(file, compression="gzip")
+    content = bytearray(file.read_bytes())
+    with h5py.File(file) as opened:
+        chunk = opened["X/data"].id.get_chunk_info(0)
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    file.write_bytes(content)
+    backed = anndata.read_h5ad(file, backed="r")
+    with pytest.raises(StoreError, match="cells.h5ad is damaged"):
+        write_store(backed, GENES, tmp_path / "s")
+    backed.file.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
 @pytest.mark.parametrize("kind", ["dense", "csc", "int64", "repeated", "unsorted"])
