@@ -118,7 +118,7 @@ def compare(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     prepare(args)
     found = {name: interpreter(name, args.environments) for name, _, _ in RUNS}
     there = {name: python for name, python in found.items() if python and name in args.systems}
-    for name, python in there.items():
+    for name, python in () if args.prepared else there.items():
         before = size(args.work)
         line = {"system": name, "out": "prepare", "cells": args.cells}
         line |= run(python, name, "prepare", args)
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--make-environments", type=Path, help="make them in this folder, and stop")
     parser.add_argument("--table", type=Path, help="print this file as a table, and stop")
     parser.add_argument("--work", type=Path, help="keep the data here (12 KB a cell and more)")
+    parser.add_argument("--prepared", action="store_true", help="--work has all, of a run before")
     names = [name for name, _, _ in RUNS]
     parser.add_argument("--systems", nargs="+", choices=names, default=names)
     args = parser.parse_args()
