@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import resource
@@ -213,6 +214,18 @@ def test_a_second_writer_is_told_and_harms_nothing(tmp_path: Path) -> None:
     assert [file.name for file in path.iterdir()] == ["mine"]
     write_store(make_cells(), GENES, path)
     assert Store.open(path).n_cells == 120
+
+
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("selfcell.data.claim.fcntl.flock", refuse)
+    write_store(make_cells(), GENES, tmp_path / "s")
+    assert "no locks here (No locks available)" in caplog.text
+    assert Store.open(tmp_path / "s").n_cells == 120
 
 
 KILLED = """
