@@ -158,3 +158,13 @@ def test_a_corpus_over_two_data_sets_measures_what_both_do(tmp_path: Path) -> No
 def test_a_corpus_of_one_cell_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1 cell"):
         build(tmp_path, max_cells=1)
+
+
+def test_statistics_of_many_cells_have_the_bits_of_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = build(tmp_path)
+    by_numpy = corpus.statistics()
+    monkeypatch.setattr("selfcell.data.corpus.FUSED", 1)
+    for one, two in zip(corpus.statistics(), by_numpy, strict=True):
+        assert np.array_equal(one, two)

@@ -135,8 +135,13 @@ def test_large_batches_have_the_bits_of_small_ones(
 def test_dense_streams_write_their_arrays_anew(cells: StoreCells, ahead: int) -> None:
     loader = Loader(cells, np.arange(N), 16, 0)
     memory = set()
-    streams = loader.dense_stream(0, 9, ahead), loader.sparse_stream(0, 9, ahead)
-    for step, (x_BG, sparse_BG) in enumerate(zip(*streams, strict=True)):
+    streams = (
+        loader.dense_stream(0, 9, ahead),
+        loader.sparse_stream(0, 9, ahead),
+        loader.stream(0, 9, ahead, reuse=True),
+    )
+    for step, (x_BG, sparse_BG, batch) in enumerate(zip(*streams, strict=True)):
+        assert same(batch, loader.batch(step))
         assert np.array_equal(x_BG, loader.batch(step).x_BG.numpy())
         assert np.array_equal(x_BG, sparse_BG.toarray())
         memory.add(x_BG.ctypes.data)

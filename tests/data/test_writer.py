@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import resource
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -131,6 +133,22 @@ def test_a_backed_file_is_streamed(tmp_path: Path) -> None:
     assert same_cells(Store.open(tmp_path / "s"), cells)
 
 
+def test_a_backed_file_that_is_damaged_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "cells.h5ad"
+    cells = make_cells(n=3000)
+    cells.write_h5ad(file, compression="gzip")
+    content = bytearray(file.read_bytes())
+    with h5py.File(file) as opened:
+        chunk = opened["X/data"].id.get_chunk_info(0)
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    file.write_bytes(content)
+    backed = anndata.read_h5ad(file, backed="r")
+    with pytest.raises(StoreError, match="cells.h5ad is damaged"):
+        write_store(backed, GENES, tmp_path / "s")
+    backed.file.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["cells.h5ad"]
+
+
 @pytest.mark.parametrize("kind", ["dense", "csc", "int64", "repeated", "unsorted"])
 def test_counts_may_come_in_any_form(tmp_path: Path, kind: str) -> None:
     cells = make_cells(n=20)
@@ -196,6 +214,18 @@ def test_a_second_writer_is_told_and_harms_nothing(tmp_path: Path) -> None:
     assert [file.name for file in path.iterdir()] == ["mine"]
     write_store(make_cells(), GENES, path)
     assert Store.open(path).n_cells == 120
+
+
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("selfcell.data.claim.fcntl.flock", refuse)
+    write_store(make_cells(), GENES, tmp_path / "s")
+    assert "no locks here (No locks available)" in caplog.text
+    assert Store.open(tmp_path / "s").n_cells == 120
 
 
 KILLED = """

@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
 
     genes, _ = read_vocabulary(args.vocabulary)
     with intact(args.cells):
-        cells = anndata.read_h5ad(args.cells)
+        cells = anndata.read_h5ad(args.cells, backed="r")  # written in a stream
     write_store(cells, genes, args.out)
 
 

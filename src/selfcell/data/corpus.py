@@ -9,12 +9,13 @@ Shape suffixes: N cells, G genes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from selfcell.data.cells import MemoryCells, Source, StoreCells, log_normalise
 from selfcell.data.specs import CorpusSource, CorpusSpec
@@ -25,6 +26,7 @@ from selfcell.keys import derive, generator
 from selfcell.provenance import short_hash
 
 CHUNK = 4096
+FUSED = 1 << 28  # entries of all cells; under it, loading the compiled loops costs more
 Splits = Mapping[str, Mapping[str, Any]]
 
 
@@ -193,13 +195,22 @@ class Corpus:
         """`mean_G` of log1p expression, `detection_G` in [0, 1]; float32, of training cells."""
         sum_G = np.zeros(len(self.gene_ids))
         seen_G = np.zeros(len(self.gene_ids))
+        read = self._expression()
         for start in range(0, len(self.train_N), CHUNK):
-            index = self.train_N[start : start + CHUNK]
-            x = log_normalise(self.cells.rows(index), self.cells.total_N[index])
+            x = read(self.train_N[start : start + CHUNK])
             sum_G += np.asarray(x.sum(axis=0, dtype=np.float64)).ravel()
             seen_G += np.bincount(x.indices, minlength=len(seen_G))
         n = len(self.train_N)
         return (sum_G / n).astype(np.float32), (seen_G / n).astype(np.float32)
+
+    def _expression(self) -> Callable[[np.ndarray], csr_matrix]:
+        """Log1p expression of cells by position; of few cells by NumPy, to the same bits."""
+        cells = self.cells
+        if isinstance(cells, StoreCells) and len(self.train_N) * len(self.gene_ids) >= FUSED:
+            from selfcell.data.gather import Reader
+
+            return Reader(cells).sparse
+        return lambda index: log_normalise(cells.rows(index), cells.total_N[index])
 
 
 def _hold_back(spec: CorpusSpec, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

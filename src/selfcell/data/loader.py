@@ -117,18 +117,19 @@ class Loader:
             chosen[here] = self._order.at(int(e), within[here])
         return chosen, epoch - step * self._batch // n
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, out: tuple[np.ndarray, np.ndarray] | None = None) -> Batch:
         """The batch of a step, >= 0.
 
         A cell's noise key is its own, whatever its position; where a batch holds a cell twice, the
-        later copies get other noise. Raises DataError for a cell without counts.
+        later copies get other noise. Expression and counts are laid in `out`, two (B, G) float32
+        arrays, if given. Raises DataError for a cell without counts.
         """
         chosen, later = self.positions(step)
         index = self._rows[chosen]
         total = self._source.total_N[index]
         key = self._source.key_N[index] ^ (later * REPEAT & SIXTY_THREE_BITS)
         label = None if self._label_N is None else torch.from_numpy(self._label_N[chosen])
-        x_BG, count_BG = self._read(index)
+        x_BG, count_BG = self._read(index, out)
         return Batch(
             x_BG=x_BG,
             count_BG=count_BG,
@@ -137,12 +138,17 @@ class Loader:
             label_B=label,
         )
 
-    def _read(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _read(
+        self, index: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None
+    ) -> tuple[Tensor, Tensor]:
         """Expression and counts; small batches by NumPy, to the same bits."""
         source = self._source
-        if isinstance(source, StoreCells) and len(index) * source.parts[0].n_genes >= FUSED:
-            read = self._reader.dense
-            return torch.from_numpy(read(index)), torch.from_numpy(read(index, raw=True))
+        large = isinstance(source, StoreCells) and len(index) * source.parts[0].n_genes >= FUSED
+        if large or out:
+            x_BG, count_BG = out or (None, None)
+            x_BG = self._reader.dense(index, x_BG)
+            count_BG = self._reader.dense(index, count_BG, raw=True)
+            return torch.from_numpy(x_BG), torch.from_numpy(count_BG)
         counts = source.rows(index)
         return normalise(counts, source.total_N[index]), torch.from_numpy(counts.toarray())
 
@@ -164,18 +170,28 @@ class Loader:
         """The cells of a step as they are stored, for a GPU to unpack. Of stores only."""
         return self._reader.compact(self._rows[self.positions(step)[0]])
 
-    def stream(self, start: int, stop: int, ahead: int = 2) -> Iterator[Batch]:
+    def stream(
+        self, start: int, stop: int, ahead: int = 2, *, reuse: bool = False
+    ) -> Iterator[Batch]:
         """Batches of steps start to stop - 1, `ahead` of them made beforehand by one thread.
 
-        `ahead=0` makes them in place; the batches are the same.
+        `ahead=0` makes them in place; the batches are the same. With `reuse` (of stores only) each
+        is good until the next is asked for, when its memory is written anew: fresh memory costs
+        more time than what is written into it.
         """
-        return in_advance(self.batch, start, stop, ahead)
+        if not reuse:
+            return in_advance(self.batch, start, stop, ahead)
+        pairs = [(self._array(), self._array()) for _ in range(ahead + 1)]
+        return in_advance(lambda s: self.batch(s, pairs[s % len(pairs)]), start, stop, ahead)
+
+    def _array(self) -> np.ndarray:
+        size = self._batch // self._ranks, self._stored().parts[0].n_genes
+        return np.empty(size, dtype=np.float32)
 
     def dense_stream(self, start: int, stop: int, ahead: int = 1) -> Iterator[np.ndarray]:
         """As `stream`, `dense` arrays; each is good until the next is asked for, when its memory
         is written anew: `ahead + 1` arrays serve any number of steps."""
-        size = self._batch // self._ranks, self._stored().parts[0].n_genes
-        arrays = [np.empty(size, dtype=np.float32) for _ in range(ahead + 1)]
+        arrays = [self._array() for _ in range(ahead + 1)]
         return in_advance(lambda s: self.dense(s, arrays[s % len(arrays)]), start, stop, ahead)
 
     def sparse_stream(self, start: int, stop: int, ahead: int = 1) -> Iterator[csr_matrix]:

@@ -22,7 +22,7 @@ from selfcell.data.claim import exclusive
 from selfcell.data.compact import PROTEIN, Block, Columns
 from selfcell.data.shards import Bucket, ShardWriter, TableWriter
 from selfcell.data.store_format import OBS, SHARD, write_manifest
-from selfcell.errors import DataError
+from selfcell.errors import DataError, intact
 from selfcell.keys import derive
 from selfcell.provenance import short_hash
 
@@ -52,11 +52,19 @@ def write_store(
     def blocks() -> Iterator[AnnData]:
         with tqdm(total=n, desc=Path(path).name, unit="cell", delay=2, leave=False) as bar:
             for start in range(0, n, CHUNK):
-                part = cells[start : start + CHUNK]
-                yield part.to_memory() if cells.isbacked else part
-                bar.update(part.n_obs)
+                yield _part(cells, start)
+                bar.update(min(CHUNK, n - start))
 
     write_blocks(blocks(), vocabulary, path, shuffle=shuffle, expected=n)
+
+
+def _part(cells: AnnData, start: int) -> AnnData:
+    """Some cells, in memory. Raises StoreError where their file is damaged."""
+    part = cells[start : start + CHUNK]
+    if not cells.isbacked:
+        return part
+    with intact(Path(cells.filename)):
+        return part.to_memory()
 
 
 def write_blocks(

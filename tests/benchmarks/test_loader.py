@@ -1,0 +1,48 @@
+"""The benchmark of loaders, on few cells and without peers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tree import REPO
+
+COMMAND = [sys.executable, str(REPO / "benchmarks" / "loader.py")]
+
+
+@pytest.mark.slow
+def test_lines_of_our_own_and_a_message_for_who_is_missing(tmp_path: Path) -> None:
+    out = tmp_path / "loader.jsonl"
+    options = ["--cells", "6000", "--batch", "512", "--repeats", "1", "--seconds", "0.2"]
+    systems = ["--systems", "selfcell", "selfcell blocks", "annbatch"]
+    done = subprocess.run(
+        [*COMMAND, *options, *systems, "--out", str(out)],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "annbatch: skipped, no environment" in done.stderr
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    kinds = [(line["system"], line["out"], line.get("cold")) for line in lines]
+    assert kinds == [
+        ("selfcell", "prepare", None),
+        ("selfcell blocks", "prepare", None),
+        ("selfcell", "dense", False),
+        ("selfcell", "sparse", False),
+        ("selfcell blocks", "dense", False),
+        ("selfcell blocks", "sparse", False),
+        ("selfcell blocks", "dense", True),
+        ("selfcell blocks", "sparse", True),
+    ]
+    for line in lines[2:]:
+        assert line["entropy"] > 0.99 * line["ideal_entropy"]
+        assert min(line["cells_per_s"], line["cells_per_cpu_s"], line["peak_mb"]) > 0
+    assert lines[2]["bound_cells_per_s"] > 0
+    assert [file.name for file in tmp_path.iterdir()] == ["loader.jsonl"]
+    shown = subprocess.run(
+        [*COMMAND, "--table", str(out)], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.count("\n") == 2 + len(lines[2:])
+    assert "| selfcell | dense |" in shown.stdout
