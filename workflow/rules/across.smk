@@ -74,6 +74,6 @@ rule unseen:
         folder=UNSEEN,
         code=code("unseen"),
     shell:
-        "python3 workflow/scripts/unseen.py --spec {params.spec:q} {params.models} {params.stores}"
+        "python3 {SCRIPTS}/unseen.py --spec {params.spec:q} {params.models} {params.stores}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
