@@ -26,6 +26,7 @@ def data() -> Data:
         {"name": "random_mask"},
         {"name": "gene_programme", "params": {"gene_sets": "msigdb_c8"}},
     ]
+    data["unseen"]["methods"] = None
     return data
 
 
@@ -108,6 +109,41 @@ def test_a_corpus_without_models_is_refused(data: Data) -> None:
         study.models_of("baron_donors")
 
 
-def test_without_the_section_there_is_nothing_to_do(data: Data) -> None:
+def unseen(data: Data, **changes: Any) -> Data:
+    """The configuration with its unseen target changed."""
+    (own,) = data["unseen"]["targets"]
+    return data | {"unseen": {**data["unseen"], "targets": [own | changes]}}
+
+
+def test_unseen_data_takes_every_seed_and_a_slice_of_its_own(data: Data) -> None:
+    study = Study(from_mapping(data))
+    (name,) = study.unseen
+    assert {model.seed for model in study.models_of(name)} == {0, 1, 2}
+    assert {model.corpus for model in study.models_of(name)} == {"kang_ctrl"}
+    assert study.stores_of([name]) == ["kang", "pbmc3k"]
+    spec = json.loads(Slices(study).unseen(name))
+    assert spec["query"] == "pbmc3k" and spec["labels"]["regimes"] == [30]
+    assert set(spec["networks"]) == {"random_mask", "gene_programme"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"query": "baron_donors"}, "unknown 'baron_donors'"),
+        ({"corpora": ["kang_ctrl", "pbmc3k_pool"]}, "its corpus pbmc3k_pool holds cells of pbmc3k"),
+        ({"reference": {"dataset": "pbmc3k"}}, "its reference holds cells of pbmc3k"),
+        ({"reference": {"dataset": "baron"}}, "`types` names no label of baron"),
+        ({"reference": {"dataset": "nowhere"}}, "unknown 'nowhere'"),
+        ({"name": "baron_donors"}, "'baron_donors' stands twice"),
+    ],
+)
+def test_an_unseen_target_that_was_seen_or_cannot_be_is_refused(
+    data: Data, changes: Data, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        from_mapping(unseen(data, **changes))
+
+
+def test_without_the_sections_there_is_nothing_to_do(data: Data) -> None:
     study = Study(from_mapping(data | {"integration": None, "types": {}, "unseen": None}))
-    assert not study.mixtures
+    assert not study.mixtures and not study.unseen

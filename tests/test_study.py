@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def data():
-    """The default study's configuration with two methods, whatever else it holds."""
+    """The default study's configuration with two methods, whatever else it holds; integration
+    and unseen data are another file's."""
     data = yaml.safe_load((ROOT / "config.yaml").read_text())
+    data |= {"integration": None, "unseen": None, "types": {}}
     data["methods"] = [
         {"name": "random_mask", "params": {"rate": 0.5}},
         {"name": "light_mask", "method": "random_mask", "params": {"rate": 0.1}},
@@ -271,7 +273,6 @@ def test_a_donor_column_goes_before_the_registrys_one_donor(data):
 
 
 def test_a_target_needs_labels(data):
-    data |= {"types": {}, "integration": None, "unseen": None}
     data["datasets"][1] = {"name": "mine", "path": "mine.h5ad"}
     data["targets"][0]["dataset"] = "mine"
     data["corpora"] = [c for c in data["corpora"] if c["name"] != "pbmc3k_pool"]

@@ -13,23 +13,12 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from selfcell.across import Integration, Unseen, UnseenTarget
 from selfcell.baselines import BASELINES
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import (
-    Corpus,
-    Dataset,
-    GeneSets,
-    Integration,
-    Lineage,
-    Method,
-    Protein,
-    Quality,
-    Target,
-    Unseen,
-    UnseenTarget,
-)
+from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein, Quality, Target
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT

@@ -32,7 +32,7 @@ STAGES = (
     ("store",),
     ("audit", "shared_variance"),
     ("pretrain", "baseline"),
-    ("frozen", "finetune", "protein", "integrate"),
+    ("frozen", "finetune", "protein", "integrate", "unseen"),
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),
@@ -75,6 +75,7 @@ def work(study: Study) -> dict[str, Work]:
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
     counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
     mixed = {name: len(study.models_of(name)) for name in study.mixtures}
+    afar = {name: len(study.models_of(name)) for name in study.unseen}
     counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
     training = config.pretraining.steps * config.pretraining.batch
@@ -83,6 +84,7 @@ def work(study: Study) -> dict[str, Work]:
         "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts)),
         "finetune": Work(len(tunes), len(tunes) * tuned),
         "integrate": Work(len(mixed), sum(mixed.values())),
+        "unseen": Work(len(afar), sum(afar.values())),
         "baseline": Work(rivals, rivals * len(config.baselines) * draws),
     }
 

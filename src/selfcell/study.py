@@ -12,17 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from selfcell.across import IntegrationTarget, UnseenTarget
 from selfcell.config import REGISTRY, Config
 from selfcell.data.registry import Registry
-from selfcell.entries import (
-    Corpus,
-    IntegrationTarget,
-    Method,
-    ProteinTarget,
-    Target,
-    UnseenTarget,
-    deviating,
-)
+from selfcell.entries import Corpus, Method, ProteinTarget, Target, deviating
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT

@@ -26,7 +26,8 @@ from tests.tree import REPO
 pytestmark = pytest.mark.slow
 
 SCORES = "results/smoke/scores.parquet"
-NOT_OF_THE_STUDY = {"figures", "tune", "tuned"}
+# Unseen data need the labels of a second data set, which the smoke study does not fetch.
+NOT_OF_THE_STUDY = {"figures", "tune", "tuned", "unseen"}
 SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0,)]
 COMPARE = {"collect", "contrasts", "claims", "by_gene", "integrate mixture=baron_donors"}
 
@@ -157,6 +158,7 @@ def test_a_fresh_clone_plans_every_model(checkout: Path) -> None:
     planned = Project(checkout, "config.yaml").planned()
     wanted = {f"pretrain corpus={m.corpus}, method={m.method}, seed={m.seed}" for m in models}
     assert {job for job in planned if job.startswith("pretrain")} == wanted
+    assert "unseen afar=kang_to_pbmc3k" in planned
 
 
 def test_a_deleted_result_is_made_again_where_it_is_wanted(smoke: Project, tmp_path: Path) -> None:

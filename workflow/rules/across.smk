@@ -48,3 +48,32 @@ rule integrate:
     shell:
         "python3 {SCRIPTS}/integrate.py --spec {params.spec:q} {params.models} {params.stores}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"
+
+
+rule unseen:
+    input:
+        audit=f"{RESULTS}/audit.json",
+        models=lambda wildcards: files_of_models(wildcards.afar),
+        stores=lambda wildcards: stores(STUDY.stores_of([wildcards.afar])),
+        split=lambda wildcards: splits([STUDY.unseen[wildcards.afar].query]),
+    output:
+        multiext(f"{UNSEEN}/", *run_files("scores")),
+    log:
+        f"{LOGS}/unseen/{{afar}}.log",
+    benchmark:
+        f"{BENCHMARKS}/unseen/{{afar}}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(1000, 10),
+        runtime=grows(4, 0.02),
+    params:
+        spec=lambda wildcards: SLICES.unseen(wildcards.afar),
+        models=lambda wildcards: model_options(wildcards.afar),
+        stores=lambda wildcards: store_options([wildcards.afar]),
+        folder=UNSEEN,
+        code=code("unseen"),
+    shell:
+        "python3 {SCRIPTS}/unseen.py --spec {params.spec:q} {params.models} {params.stores}"
+        " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
+        " 2> >(tee {log} >&2)"

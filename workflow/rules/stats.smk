@@ -16,6 +16,7 @@ RUN_FOLDERS = [
         for job in STUDY.protein_jobs()
     ],
     *[INTEGRATE.format(mixture=target) for target in STUDY.mixtures],
+    *[UNSEEN.format(afar=target) for target in STUDY.unseen],
 ]
 BY_GENE = expand(
     f"{RESULTS}/reconstruction_{{part}}.parquet",

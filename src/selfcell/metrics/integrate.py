@@ -91,7 +91,8 @@ def values(
         "pcr": pcr(z_ND, batch_N, before_ND),
         **clusters(z_ND, type_N),
     }
-    return total({name: float(value) for name, value in found.items()})
+    # LISI comes of a search that ends at a tolerance, and may miss its bounds by as much.
+    return total({name: float(np.clip(value, 0.0, 1.0)) for name, value in found.items()})
 
 
 def total(found: dict[str, float]) -> dict[str, float]:

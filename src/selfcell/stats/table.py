@@ -15,7 +15,7 @@ import pandas as pd
 from selfcell.errors import DataError
 from selfcell.stats.schema import Column, Table
 
-TASKS = ("annotate", "reconstruction", "protein", "integrate")
+TASKS = ("annotate", "reconstruction", "protein", "integrate", "unseen")
 READOUTS = (
     *("head", "probe", "prototype", "knn1", "knn5", "knn5_drop"),
     *("decoder", "ridge", "none"),
@@ -50,7 +50,7 @@ SCORES = Table(
         Column("task", allowed=TASKS),
         *(_RUN[name] for name in ("corpus", "target", "split", "method", "init", "regime")),
         *(_RUN[name] for name in ("seed", "draw", "readout", "mode")),
-        Column("level", allowed=("overall", "type", "protein")),
+        Column("level", allowed=("overall", "type", "protein", "genes")),
         Column("label", empty=True),
         Column("metric", pattern=r"[a-z0-9_]+"),
         Column("value", "number", nullable=True),
@@ -68,16 +68,16 @@ SCORES = Table(
 )
 COLUMNS = SCORES.names
 
-# Metrics of annotation lie in [0, 1]; other tasks have unbounded ones.
-_BOUNDED_TASK = "annotate"
+# Metrics of these lie in [0, 1]; other tasks have unbounded ones.
+_BOUNDED_TASKS = ("annotate", "integrate", "unseen")
 
 
 def validate(frame: pd.DataFrame) -> None:
     """Check a score table. Raises DataError naming the first offending row and column.
 
     Beyond each column's own values: `value` is empty where status is "diverged", may be empty
-    where it is "collapsed", and is a number otherwise; annotation metrics lie in [0, 1]; `label`
-    is filled at every level but "overall".
+    where it is "collapsed", and is a number otherwise; metrics of annotation, integration and
+    unseen data lie in [0, 1]; `label` is filled at every level but "overall".
     """
     SCORES.check(frame)
     value = frame["value"].astype(float)
@@ -86,14 +86,14 @@ def validate(frame: pd.DataFrame) -> None:
         (value.isna() & status.isin(["ok", "not_learned"]), "value", "a number for this status"),
         (value.notna() & (status == "diverged"), "value", "nothing where status is diverged"),
         (
-            (frame["task"] == _BOUNDED_TASK) & ((value < 0) | (value > 1)),
+            frame["task"].isin(_BOUNDED_TASKS) & ((value < 0) | (value > 1)),
             "value",
             "a number in [0, 1]",
         ),
         (
             named == (frame["label"] == ""),
             "label",
-            "a cell type or protein, empty at level overall",
+            "a type, protein or what befell the genes, empty at level overall",
         ),
     )
     for bad, column, needed in rules:
