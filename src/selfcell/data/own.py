@@ -46,7 +46,8 @@ class Matrix:
     """One matrix of a file.
 
     Attributes:
-        values: (N, F), anything that is sliced by rows: array, sparse matrix, or either on disk.
+        values: (N, F), anything that is sliced by rows: array, sparse matrix, either on disk or
+            put off by Dask.
         names: AnnData without values: names of cells and genes, and in `uns["layers"]` of layers.
         spec: where Ensembl ids and labels are.
     """
@@ -83,7 +84,8 @@ class Matrix:
     def blocks(self, rows: int = BLOCK) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """First row and values of each block of rows, as CSR without explicit zeros."""
         for start in range(0, self.values.shape[0], rows):
-            block = sparse.csr_matrix(self.values[start : start + rows])
+            block = self.values[start : start + rows]
+            block = sparse.csr_matrix(block.compute() if hasattr(block, "compute") else block)
             block.sum_duplicates()
             block.eliminate_zeros()
             yield start, block
