@@ -18,7 +18,7 @@ from tests.cells import user_cells
 
 def saved(cells: AnnData, folder: Path) -> Path:
     """The cells as a file."""
-    path = folder / "mine.h5ad"
+    path = folder / "my cells (2).h5ad"
     cells.write_h5ad(path)
     return path
 

@@ -73,7 +73,7 @@ def look(
     with own.opened(path) as adata:
         for option, column in (("--labels", labels), ("--batch", batch)):
             _require_column(adata, option, column)
-        matrix = own.Matrix.of(adata, layer or None, own.spec_of(path.name, gene_ids))
+        matrix = own.Matrix.of(adata, layer or None, own.spec_of(study, gene_ids))
         next(matrix.counts())
         _require_human(matrix, path)
         sides = _sides(adata, study, labels, batch, min_test)

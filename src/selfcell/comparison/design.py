@@ -11,8 +11,10 @@ from typing import Any
 
 from selfcell.comparison.cells import Cells, split
 from selfcell.data.parse import nearest
+from selfcell.data.registry import NAME
 from selfcell.errors import ConfigError
 
+TAKEN = ("released", "none", "own")
 SMALL = 2048
 """Cells of a file from which on a step takes 256 cells; below it takes 64."""
 
@@ -68,7 +70,15 @@ def name_of(path: Path) -> str:
     """A study's name out of a file's: letters, digits, `_` and `-`; "cells" where that leaves
     nothing, or a name that the study itself gives something."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")
-    return name if name and name not in ("released", "none", "own") else "cells"
+    return name if name and name not in TAKEN else "cells"
+
+
+def require_name(name: str) -> None:
+    """Raise ConfigError for a name that no study can have; "" stands for the file's."""
+    if name and (not re.fullmatch(NAME, name) or name in TAKEN):
+        raise ConfigError(
+            f"--name {name}", "letters, digits, `_`, `.` and `-`, and none of " + ", ".join(TAKEN)
+        )
 
 
 def configuration(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfcell.comparison.answer import Comparison, read
 from selfcell.comparison.cells import look, told
-from selfcell.comparison.design import configuration, name_of
+from selfcell.comparison.design import configuration, name_of, require_name
 from selfcell.errors import StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
@@ -68,6 +68,7 @@ def compare(
     """
     from selfcell.config import from_mapping
 
+    require_name(name)
     out = Path(out).expanduser().absolute()
     path = _file(cells, out, name, labels, batch, layer)
     given = "" if not isinstance(cells, Path | str) else layer or ""

@@ -49,7 +49,8 @@ class Matrix:
     """One matrix of a file.
 
     Attributes:
-        values: (N, F), anything that is sliced by rows: array, sparse matrix, or either on disk.
+        values: (N, F), anything that is sliced by rows: array, sparse matrix, either on disk or
+            put off by Dask.
         names: AnnData without values: names of cells and genes, and in `uns["layers"]` of layers.
         spec: where Ensembl ids and labels are.
     """
@@ -98,7 +99,8 @@ class Matrix:
             ahead = [reader.submit(lambda at: values[at : at + step], at) for at in starts[:1]]
             for start in starts:
                 try:
-                    block = sparse.csr_matrix(ahead.pop().result())
+                    part = ahead.pop().result()
+                    block = sparse.csr_matrix(part.compute() if hasattr(part, "compute") else part)
                 except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
                     raise unreadable(f"data set {self.spec.name!r}", error) from error
                 if start + step < self.values.shape[0]:

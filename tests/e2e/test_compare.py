@@ -1,0 +1,131 @@
+"""`selfcell compare` as its reader has it: the wheel, installed, in an empty folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from selfcell.stats.pretrain import VERDICTS
+from tests.e2e.project import Project
+from tests.e2e.test_own_data import own_cells
+from tests.tree import REPO
+
+pytestmark = pytest.mark.slow
+
+NAMES = {"T cell": "Müller, réti", "B cell": "NK (CD56+/-)", "Monocyte, CD14+": "β; 'x' & y"}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A virtual environment that holds the wheel above the libraries of this one.
+
+    Attributes:
+        python: its interpreter.
+    """
+
+    python: Path
+
+    def selfcell(
+        self, folder: Path, *words: str, code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command in a folder, where no source of this checkout is in sight."""
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        kept["PATH"] = "/usr/bin:/bin"
+        command = [str(self.python.with_name("selfcell")), *words]
+        done = subprocess.run(
+            command, cwd=folder, env=kept, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr[-6000:]
+        return done
+
+
+def pip(python: Path, *words: str) -> None:
+    """Run pip of an environment."""
+    command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel, built and installed."""
+    root = tmp_path_factory.mktemp("installed with spaces")
+    subprocess.run([sys.executable, "-m", "venv", str(root / "venv")], check=True)
+    python = root / "venv" / "bin" / "python"
+    pip(python, "wheel", "--no-deps", "--wheel-dir", str(root / "dist"), str(REPO))
+    (wheel,) = (root / "dist").glob("*.whl")
+    pip(python, "install", "--no-deps", str(wheel))
+    (library,) = (root / "venv" / "lib").glob("python*/site-packages")
+    (library / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return Installed(python)
+
+
+@pytest.fixture(scope="module")
+def cells(smoke: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with its counts in a layer and labels that want quoting, alone in a folder."""
+    genes = pd.read_csv(io.BytesIO(smoke.result("reference/genes.csv.gz")), compression="gzip")
+    path = tmp_path_factory.mktemp("empty folder") / "my cells (1).h5ad"
+    own_cells(genes, path)
+    made = anndata.read_h5ad(path)
+    made.obs["type, by hand"] = made.obs["cell_type"].astype(str).map(NAMES)
+    made.write_h5ad(path)
+    return path
+
+
+def words(cells: Path, *more: str) -> Sequence[str]:
+    """A command line on the file."""
+    start = ["compare", cells.name, "--labels", "type, by hand", "--batch", "donor"]
+    return [*start, "--layer", "counts", "--effort", "quick", "--min-test", "5", *more]
+
+
+def test_from_the_wheel_to_the_answer(installed: Installed, cells: Path) -> None:
+    folder = cells.parent
+    done = installed.selfcell(folder, *words(cells, "--json", "--cores", "2"))
+    about = json.loads(done.stdout)
+    results = folder / "results" / "my-cells-1"
+    assert about == json.loads((results / "answer.json").read_text())
+    assert sorted(about["cells"]["types"]) == sorted(NAMES.values())
+    (row,) = about["answers"]
+    low, high = row["interval_95"]
+    assert row["answer"] in ("yes", "no", "undecided") and low < row["difference"] < high
+    assert row["smallest_detectable"] > 0 and row["cpu_s"] > 0
+    verdicts = VERDICTS.read(results / "verdicts.parquet")
+    assert verdicts.shared_variance.item() == row["shared_variance"]
+    assert all(Path(place).exists() for place in about["files"].values())
+    assert {path.name for path in folder.iterdir()} == {cells.name, "results", ".snakemake"}
+    provenance = json.loads((results / "provenance.json").read_text())
+    assert str(REPO) not in json.dumps(provenance)
+    assert str(REPO) not in done.stderr
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
+    again = installed.selfcell(folder, *words(cells))
+    assert "Nothing to be done" in again.stderr and "should I pre-train on" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == before
+
+
+def test_a_fault_met_on_the_way_is_one_line(
+    installed: Installed, cells: Path, tmp_path: Path
+) -> None:
+    """What looking at the file does not find: a value far down that is no count."""
+    made = anndata.read_h5ad(cells)
+    made = anndata.concat([made] * 5, index_unique="-")
+    counts = made.layers["counts"].tolil()
+    counts[1100, 0] = 1.5
+    made.layers["counts"] = counts.tocsr().astype(np.float32)
+    made.write_h5ad(tmp_path / "mine.h5ad")
+    done = installed.selfcell(tmp_path, *words(tmp_path / "mine.h5ad"), code=2)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: the study 'mine' stopped: ")
+    assert "non-integers (first: 1.5" in last and "qc/mine.log" in last
+    assert "Traceback" not in done.stderr and not done.stdout
