@@ -32,6 +32,8 @@ MIN_FOUND = 0.5
 """Share of a model's genes that a file must hold: with half of its input missing a network sees
 cells unlike any it was trained on."""
 BLOCK = 1024
+DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What h5py and anndata raise on a damaged file."""
 SYMBOLS = ("symbol", "gene_symbol", "gene_symbols", "feature_name", "gene_name", "gene_names")
 """Var columns in which files whose var names are Ensembl ids keep the symbols."""
 
@@ -93,7 +95,7 @@ class Matrix:
         for start in range(0, self.values.shape[0], rows):
             try:
                 block = sparse.csr_matrix(self.values[start : start + rows])
-            except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            except DAMAGE as error:
                 raise unreadable(f"data set {self.spec.name!r}", error) from error
             block.sum_duplicates()
             block.eliminate_zeros()
@@ -229,7 +231,7 @@ def opened(path: Path) -> Iterator[AnnData]:
     with ExitStack() as stack:
         try:
             adata = stack.enter_context(on_disk(path))
-        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             raise unreadable(str(path), error) from error
         yield adata
 
