@@ -27,6 +27,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
             return match[0]  # mkdocs says what is wrong with it
         if config["repo_url"]:
             return f"[{match[1]}]({config['repo_url'].rstrip('/')}/blob/main/{path})"
-        return match[1] if match[1] == path else f"{match[1]} (`{path}`)"
+        return f"`{path}`" if match[1] == path else f"{match[1]} (`{path}`)"
 
     return LINK.sub(outside, markdown)
