@@ -182,6 +182,8 @@ WRONG = {
     "pretrain cells.h5ad --out o --min-genes 500": "no cell of data set 'cells' passes",
     "pretrain cells.h5ad --out model": "is there already",
     "card .": "no readable model",
+    "example --out o.h5ad --dataset baro": "did you mean 'baron'",
+    "example --out o.txt": "ends in .h5ad",
     "convert cells.h5ad --out o.h5ad": "the name of a folder",
     "convert cells.h5ad --out model": "is there already",
     "convert cells.h5ad --out o --label celltype": "no obs column 'celltype'",
