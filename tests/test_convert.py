@@ -143,7 +143,7 @@ def nameless(cells: AnnData) -> AnnData:
 
 
 BAD = {
-    "empty": (bare, {}, r"1 cells hold no counts \(first: cell4\)"),
+    "empty": (bare, {}, "cell cell4 holds no counts"),
     "twice": (same_names, {}, "stand twice"),
     "no counts": (in_logs, {}, "non-integers"),
     "nameless": (nameless, {}, "without Ensembl id stand twice"),

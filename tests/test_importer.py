@@ -124,10 +124,12 @@ def cells() -> AnnData:
     return made
 
 
-def expected(network: nn.Module, made: AnnData) -> np.ndarray:
-    """Counts of the model's genes to 10,000 of those genes, log1p, through the network."""
-    count_NG = made.X.toarray()[:, :GENES]
-    x_NG = np.log1p(count_NG / count_NG.sum(1, keepdims=True) * 1e4)
+def expected(network: nn.Module, made: AnnData, scaled_by: int = GENES) -> np.ndarray:
+    """Counts of the model's genes to 10,000 of the first so many genes, log1p, through the
+    network."""
+    count_NG = made.X.toarray()
+    total_N = count_NG[:, :scaled_by].sum(1, keepdims=True)
+    x_NG = np.log1p(count_NG[:, :GENES] / total_N * 1e4)
     with torch.no_grad():
         return network(torch.as_tensor(x_NG, dtype=torch.float32)).numpy()
 
@@ -141,6 +143,13 @@ def test_an_encoder_embeds_as_it_did_where_it_was_trained(kind: str, tmp_path: P
     Model(trained).save(tmp_path / "model")
     selfcell.load(tmp_path / "model").embed(made)
     np.testing.assert_allclose(made.obsm[EMBEDDING], expected(encoder, made), atol=1e-4)
+
+
+def test_cells_of_a_model_of_variable_genes_are_scaled_over_all(tmp_path: Path) -> None:
+    encoder, made = released(WIDTHS, nn.SELU, GENES), cells()
+    path = written(tmp_path / "c.ckpt", masked(encoder))
+    Model(import_checkpoint(path, genes(), variable_genes=True)).embed(made)
+    np.testing.assert_allclose(made.obsm[EMBEDDING], expected(encoder, made, 96), atol=1e-4)
 
 
 def test_a_classifier_gives_what_goes_into_its_last_layer(tmp_path: Path) -> None:

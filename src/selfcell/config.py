@@ -269,7 +269,7 @@ def load_config(path: Path | str) -> Config:
     """Read and check one configuration file. Raises ConfigError."""
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         needed = "YAML text in UTF-8"
         raise ConfigError(f"{path} is not YAML: {error}", needed) from error
     if not isinstance(data, Mapping):

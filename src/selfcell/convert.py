@@ -1,25 +1,23 @@
 """A file of cells as a store of this project, and a store as h5ad again.
 
 Into a store go the counts over all genes of the file, and the columns that are named; that much
-comes back. Towards h5ad no more than a block of cells is held in memory; towards a store, the
-counts.
+comes back. Both ways no more than a block of cells is held in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 from tqdm import tqdm
 
 from selfcell import job
 from selfcell.data import contract, own
 from selfcell.data.store import Store
 from selfcell.data.store_format import OBS
-from selfcell.data.writer import write_store
+from selfcell.data.writer import write_blocks
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:
@@ -61,26 +59,33 @@ def to_store(
     if len(table) != matrix.values.shape[1]:
         raise DataError("genes without Ensembl id stand twice", "unique names of genes")
     obs = pd.DataFrame({role: _values(adata, named[role]) for role in OBS}, index=adata.obs_names)
-    title = "read cells"
-    with tqdm(total=len(obs), desc=title, unit="cell", mininterval=1, delay=2) as bar:
-        blocks = []
-        for _, block in matrix.counts():
-            blocks.append(block)
-            bar.update(block.shape[0])
-    counts = sparse.vstack(blocks, format="csr")
-    obs["total_counts"] = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
-    if len(empty := np.flatnonzero(obs["total_counts"] == 0)):
-        raise DataError(
-            f"{len(empty)} cells hold no counts (first: {obs.index[empty[0]]})",
-            "cells with at least one molecule",
-            "scanpy.pp.filter_cells(adata, min_counts=1)",
-        )
     names = list(table.index)
-    cells = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=pd.Index(names)))
-    write_store(cells, pd.DataFrame({"gene_id": names, "symbol": list(table["symbol"])}), out)
+    var = pd.DataFrame(index=pd.Index(names))
+
+    def blocks() -> Iterator[AnnData]:
+        with tqdm(total=len(obs), desc="convert", unit="cell", mininterval=1, delay=2) as bar:
+            for start, block in matrix.counts():
+                part = obs.iloc[start : start + block.shape[0]]
+                total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
+                _require_molecules(part.index, total_N)
+                yield anndata.AnnData(block, obs=part.assign(total_counts=total_N), var=var)
+                bar.update(block.shape[0])
+
+    vocabulary = pd.DataFrame({"gene_id": names, "symbol": list(table["symbol"])})
+    write_blocks(blocks(), vocabulary, out)
     kept = {role: column for role, column in named.items() if column}
     left = sorted({*map(str, adata.obs.columns)} - {*kept.values()})
     return {"cells": len(obs), "genes": len(names), "columns": kept, "columns_left_out": left}
+
+
+def _require_molecules(names: Any, total_N: np.ndarray) -> None:
+    empty = np.flatnonzero(total_N == 0)
+    if empty.size:
+        raise DataError(
+            f"cell {names[empty[0]]} holds no counts",
+            "cells with at least one molecule",
+            "scanpy.pp.filter_cells(adata, min_counts=1)",
+        )
 
 
 def _values(adata: AnnData, column: str) -> Any:

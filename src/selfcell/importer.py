@@ -8,7 +8,8 @@ wrote. What the encoder is called tells the method (`LAYOUTS`).
 The released encoders have SELU between their layers and nothing after the last; the classifier
 has ReLU, and its embedding is what goes into its last layer. Each is taken as it was trained. (The
 paper's zero-shot scores put SELU weights into the ReLU network: deviation `relu`.) Their input is
-scaled by the counts of the model's own genes.
+scaled by the counts of all 19,331 genes of the atlas: of the model's own, or of the file's where
+the model sees only variable ones.
 
 Source: Richter et al. 2024, released code and checkpoints (TillR/sc_pretrained).
 """
@@ -88,7 +89,11 @@ def read_genes(path: Path) -> dict[str, str]:
 
 
 def import_checkpoint(
-    path: Path, genes: Mapping[str, str], method: str = "", licence: str = LICENCE
+    path: Path,
+    genes: Mapping[str, str],
+    method: str = "",
+    licence: str = LICENCE,
+    variable_genes: bool = False,
 ) -> folder.Trained:
     """Read a released checkpoint.
 
@@ -98,6 +103,8 @@ def import_checkpoint(
             them.
         method: what pre-trained it, where the user knows better than the names tell.
         licence: of the weights.
+        variable_genes: the model sees a selection of the genes, and its cells were scaled before
+            it was made: counts are scaled over all genes of a file, not over the model's.
 
     Returns:
         The encoder, of status "unchecked": the learning gate was not run on it.
@@ -122,6 +129,7 @@ def import_checkpoint(
     for layer, (weight, bias) in zip(encoder.layers, layers, strict=True):
         layer.load_state_dict({"weight": weight, "bias": bias})
     about = _about(network, genes, last, method or layout.method, licence)
+    about["preprocessing"] = folder.PREPROCESSING if variable_genes else folder.OF_MODEL
     about["imported"] = {"file": path.name, "sha256": sha256_file(path), "layout": layout.prefix}
     return folder.Trained(encoder.eval(), None, about["gene_ids"], about["status"], about)
 
@@ -217,7 +225,6 @@ def _about(
         "gene_ids": ids,
         "symbols": list(genes.values()),
         "vocabulary": short_hash(ids),
-        "preprocessing": folder.OF_MODEL,
         "last": last,
         "licence": licence,
         "status": "unchecked",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selfcell.catalogue import markdown as table
+from selfcell.errors import StoreError
 
 GATE = {
     "ok": "it learned: the learning gate is passed",
@@ -37,7 +38,18 @@ def markdown(about: Mapping[str, Any], name: str) -> str:
 
     Args:
         about: model.json. name: of the folder, as shown.
+
+    Raises:
+        StoreError: model.json holds what no version wrote.
     """
+    try:
+        return _markdown(about, name)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = f"model.json is not as it was written ({type(error).__name__}: {error})"
+        raise StoreError(got, remedy="copy the folder whole from where it came") from error
+
+
+def _markdown(about: Mapping[str, Any], name: str) -> str:
     spec = about["spec"]
     settings = {
         "Method": f"`{spec['method']}` (task `{spec['task']}`, protocol {spec['protocol']})",

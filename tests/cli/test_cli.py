@@ -20,7 +20,7 @@ from selfcell import cli
 from tests.cells import small_model, user_cells
 from tests.tree import REPO
 
-ELSEWHERE = {"import-checkpoint", "push"}  # need more than cells; they have tests of their own
+ELSEWHERE = {"example", "import-checkpoint", "push"}  # of other pages and tests
 PAGE = (REPO / "docs/your-cells.md").read_text(encoding="utf-8")
 QUICK = "--min-genes 1 --genes 80 --hidden 16 8 --batch 32 --gene-ids ensembl --lr 0.003".split()
 
@@ -182,6 +182,8 @@ WRONG = {
     "pretrain cells.h5ad --out o --min-genes 500": "no cell of data set 'cells' passes",
     "pretrain cells.h5ad --out model": "is there already",
     "card .": "no readable model",
+    "example --out o.h5ad --dataset baro": "did you mean 'baron'",
+    "example --out o.txt": "ends in .h5ad",
     "convert cells.h5ad --out o.h5ad": "the name of a folder",
     "convert cells.h5ad --out model": "is there already",
     "convert cells.h5ad --out o --label celltype": "no obs column 'celltype'",

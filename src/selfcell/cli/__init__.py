@@ -16,6 +16,7 @@ from selfcell import __version__, job
 from selfcell.data.parse import nearest
 
 COMMANDS = {
+    "example": "write a public data set of the study as h5ad, to try the others on",
     "doctor": "say what is wrong with a file of cells, and how to mend it",
     "convert": "convert a file of cells to a store of this project, or a store to h5ad",
     "embed": "embed cells with a pre-trained model",

@@ -33,6 +33,11 @@ def parser() -> argparse.ArgumentParser:
         "(default: what its names tell), e.g. --method gene_programme",
     )  # fmt: skip
     made.add_argument(
+        "--variable-genes", action="store_true",
+        help="the model sees a selection of the genes: cells are then scaled over all genes of a "
+        "file (default: over the model's genes, all of the atlas), e.g. --variable-genes ",
+    )  # fmt: skip
+    made.add_argument(
         "--licence", default="", metavar="TEXT",
         help="licence of the weights, for the card (default: not stated), e.g. --licence MIT",
     )  # fmt: skip
@@ -48,7 +53,9 @@ def main(args: argparse.Namespace) -> None:
 
     genes = importer.read_genes(args.genes)
     licence = args.licence or importer.LICENCE
-    trained = importer.import_checkpoint(args.checkpoint, genes, args.method, licence)
+    trained = importer.import_checkpoint(
+        args.checkpoint, genes, args.method, licence, args.variable_genes
+    )
     with job.atomic(args.out) as folder:
         Model(trained).save(folder)
     spec = trained.about["spec"]

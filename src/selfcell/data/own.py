@@ -34,6 +34,8 @@ MIN_FOUND = 0.5
 """Share of a model's genes that a file must hold: with half of its input missing a network sees
 cells unlike any it was trained on."""
 BLOCK = 1024
+DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What h5py and anndata raise on a damaged file."""
 SYMBOLS = ("symbol", "gene_symbol", "gene_symbols", "feature_name", "gene_name", "gene_names")
 """Var columns in which files whose var names are Ensembl ids keep the symbols."""
 
@@ -101,7 +103,7 @@ class Matrix:
                 try:
                     part = ahead.pop().result()
                     block = sparse.csr_matrix(part.compute() if hasattr(part, "compute") else part)
-                except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+                except DAMAGE as error:
                     raise unreadable(f"data set {self.spec.name!r}", error) from error
                 if start + step < self.values.shape[0]:
                     ahead = [reader.submit(lambda at: values[at : at + step], start + step)]
@@ -240,7 +242,7 @@ def opened(path: Path) -> Iterator[AnnData]:
     with ExitStack() as stack:
         try:
             adata = stack.enter_context(on_disk(path))
-        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             raise unreadable(str(path), error) from error
         yield adata
 
