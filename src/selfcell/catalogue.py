@@ -18,6 +18,8 @@ import yaml
 from selfcell.baselines import BASELINES
 from selfcell.data.registry import Artefact, Registry, Source
 from selfcell.errors import DataError
+from selfcell.figures import FIGURES
+from selfcell.figures.paper import PAPER
 from selfcell.methods import METHODS
 from selfcell.methods.params import schema_of
 from selfcell.release import sources
@@ -195,3 +197,24 @@ def citation(path: Path) -> str:
     body = ",\n".join(f"  {key} = {{{value}}}" for key, value in fields.items())
     key = f"{authors[0]['family-names'].lower()}{paper['year']}"
     return f"{line}\n\n```bibtex\n@article{{{key},\n{body}\n}}\n```"
+
+
+def figures(root: Path) -> dict[str, str]:
+    """The generated parts of docs/figures.md: every figure here, and those of the paper.
+
+    Args:
+        root: of the checkout, for the captions.
+    """
+    titles = []
+    for name in FIGURES:
+        text = (root / f"workflow/report/{name}.rst").read_text(encoding="utf-8")
+        title = " ".join(text.split("**")[1].split()).rstrip(".")
+        titles.append([f"[`{name}`](../workflow/report/{name}.rst)", title])
+    rows = [
+        [each.what, ", ".join(f"`{name}`" for name in each.drawn) or "not drawn", each.rest]
+        for each in PAPER
+    ]
+    return {
+        "figures": markdown(["Figure, caption", "What it shows"], titles),
+        "paper": markdown(["In the paper", "Here", "Not drawn"], rows),
+    }

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selfcell import words
+from selfcell import catalogue, readme, words
 from selfcell.config import from_mapping, load_config
 from selfcell.errors import DataError
 from selfcell.figures import FIGURES, paper
@@ -209,3 +209,10 @@ def test_the_papers_figures_are_drawn_or_say_what_they_need() -> None:
     assert set(drawn) <= set(FIGURES)
     assert all(entry.drawn or entry.rest for entry in paper.PAPER)
     assert paper.NEEDS in page()
+
+
+def test_the_page_of_figures_is_what_its_command_writes() -> None:
+    page_of_figures = (REPO / "docs/figures.md").read_text(encoding="utf-8")
+    parts = catalogue.figures(REPO)
+    assert readme.fill(page_of_figures, parts) == page_of_figures
+    assert all(f"`{name}`" in parts["figures"] for name in FIGURES)

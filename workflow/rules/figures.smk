@@ -17,15 +17,32 @@ MAPS = [
     for corpus in target.corpora
     if not STUDY.corpora[corpus].shuffle_genes
 ]
+# One model of each corpus tells its size.
+SIZES = [
+    f"{mapped_model(corpus)}/model.json"
+    for corpus in STUDY.corpora
+    if any(model.corpus == corpus for model in STUDY.models())
+]
+SCORES = f"{RESULTS}/scores.parquet"
+CONTRASTS = f"{RESULTS}/contrasts.parquet"
+PREDICTIONS = f"{RESULTS}/predictions.parquet"
 TABLE_INPUTS = {
+    "contrasts": [CONTRASTS],
+    "gain_map": [CONTRASTS, *SIZES],
     "claims": [f"{RESULTS}/claims.parquet"],
-    "contrasts": [f"{RESULTS}/contrasts.parquet"],
-    "label_efficiency": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
-    "pretexts": [f"{RESULTS}/scores.parquet", f"{RESULTS}/contrasts.parquet"],
+    "label_efficiency": [SCORES, CONTRASTS],
+    "arms": [SCORES, CONTRASTS],
+    "pretexts": [SCORES, CONTRASTS],
+    "programmes": [SCORES, CONTRASTS],
+    "cost": [CONTRASTS, f"{RESULTS}/costs.parquet"],
     "per_type": [f"{RESULTS}/type_changes.parquet"],
+    "confusion": [PREDICTIONS, SCORES, *splits(STUDY.targets)],
+    "reconstruction": [SCORES],
+    "protein": [SCORES],
     "embedding": [f"{RESULTS}/maps.parquet"],
-    "qc": expand(f"{RESULTS}/data/{{name}}/qc.parquet", name=STUDY.datasets),
+    "collapse": [f"{RESULTS}/health.parquet"],
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),
+    "qc": expand(f"{RESULTS}/data/{{name}}/qc.parquet", name=STUDY.datasets),
 }
 
 

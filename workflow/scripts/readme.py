@@ -10,7 +10,7 @@ from selfcell import job
 
 def main(args: argparse.Namespace) -> None:
     """Everything between the marks comes from results/released and the project's own files."""
-    from selfcell import deviations, findings, readme
+    from selfcell import catalogue, deviations, findings, readme
     from selfcell.config import REGISTRY, load_config
     from selfcell.data.registry import Registry
     from selfcell.study import Study
@@ -19,6 +19,7 @@ def main(args: argparse.Namespace) -> None:
     pages = {
         "README.md": readme.parts(args.root, study, Registry.load(REGISTRY)),
         "docs/deviations.md": deviations.parts(args.root),
+        "docs/figures.md": catalogue.figures(args.root),
         "docs/findings.md": findings.parts(args.root),
     }
     for name, parts in pages.items():

@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = {
-    "claims": "selfcell.figures.claims",
     "contrasts": "selfcell.figures.contrasts",
+    "gain_map": "selfcell.figures.gain_map",
+    "claims": "selfcell.figures.claims",
     "label_efficiency": "selfcell.figures.label_efficiency",
+    "arms": "selfcell.figures.arms",
     "pretexts": "selfcell.figures.pretexts",
+    "programmes": "selfcell.figures.programmes",
+    "cost": "selfcell.figures.cost",
     "per_type": "selfcell.figures.per_type",
+    "confusion": "selfcell.figures.confusion",
+    "reconstruction": "selfcell.figures.reconstruction",
+    "protein": "selfcell.figures.protein",
     "embedding": "selfcell.figures.embedding",
-    "qc": "selfcell.figures.qc",
+    "collapse": "selfcell.figures.collapse",
     "training": "selfcell.figures.training",
+    "qc": "selfcell.figures.qc",
 }
 
 

@@ -89,7 +89,7 @@ def _draw_primary(
             continue
         heads.append(len(labels))
         ticks.append(y)
-        labels.append(f"{style.target_name(target)}, {_origin(own)}")
+        labels.append(f"{style.target_name(target)}, {style.origin(corpus, own.role.iloc[0])}")
         for row in own.sort_values("name", key=lambda n: n.map(_rank)).itertuples():
             y += 1
             ticks.append(y)
@@ -158,12 +158,6 @@ def _legend(figure: Figure, frame: pd.DataFrame) -> None:
         Line2D([], [], color=MARKS[v][1], marker=MARKS[v][0], linestyle="", label=v) for v in used
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
-
-
-def _origin(own: pd.DataFrame) -> str:
-    """Where a panel's weights come from, and whether that is a negative control."""
-    corpus, role = own.corpus.iloc[0], own.role.iloc[0]
-    return f"from {style.corpus_name(corpus)}" + (f" ({role})" if role != "study" else "")
 
 
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:

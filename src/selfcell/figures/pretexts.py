@@ -61,7 +61,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame[frame["mean"].notna()]
     if frame.empty:
         return style.nothing("no run learned")
-    looks = _looks(frame.method)
+    seen = looks(frame.method)
     panels = [
         (target, corpus, own)
         for target in style.in_order(frame.target)
@@ -74,7 +74,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         keys: dict[str, Any] = {}
         for index, (target, corpus, own) in enumerate(panels):
             axes = figure.add_subplot(len(panels), 1, index + 1)
-            _panel(axes, own, looks, keys)
+            _panel(axes, own, seen, keys)
             n_test = int(own.n_test.max())
             second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
             style.title(axes, index, style.target_name(target), second)
@@ -86,7 +86,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _looks(methods: pd.Series) -> dict[str, tuple[str, str]]:
+def looks(methods: pd.Series) -> dict[str, tuple[str, str]]:
     """Methods in the order they are drawn, controls of programme masking last."""
     present = set(methods)
     permuted = sorted(name for name in present if name.startswith(style.PERMUTED))

@@ -195,6 +195,11 @@ def learned_on(corpus: str, role: str = "study") -> str:
     return f"pre-trained on {corpus_name(corpus)}{end}"
 
 
+def origin(corpus: str, role: str = "study") -> str:
+    """`learned_on` in the few words that a narrow panel has room for."""
+    return f"from {corpus_name(corpus)}" + ("" if role == "study" else f" ({role})")
+
+
 def is_control(corpus: str) -> bool:
     """Whether a corpus is a control of another one, and shares its panel."""
     return corpus.endswith("_shuffled")

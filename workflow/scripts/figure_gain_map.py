@@ -1,0 +1,18 @@
+"""The gain of pre-training by labels, corpus and target: input table and figure."""
+
+from __future__ import annotations
+
+import argparse
+
+from selfcell import job
+from selfcell.figures import command
+
+
+def main(args: argparse.Namespace) -> None:
+    from selfcell.figures import gain_map
+
+    command.make(gain_map, args)
+
+
+if __name__ == "__main__":
+    job.run(main, command.parser(__doc__))
