@@ -72,8 +72,8 @@ class Noise:
 
     def uniform(self, n: int, stream: str) -> Tensor:
         """(B, n) float32 uniform on the open interval (0, 1), in steps of 2**-23."""
-        word = (self.bits(n, stream) >> 9) & 0x7FFFFF
-        return (word.to(torch.float32) + 0.5) * 2.0**-23
+        word_BN = self.bits(n, stream).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+        return word_BN.to(torch.float32).add_(0.5).mul_(2.0**-23)
 
     def bernoulli(self, p: float, n: int, stream: str) -> Tensor:
         """(B, n) bool, True with probability p. ValueError outside [0, 1].
@@ -121,9 +121,9 @@ class Noise:
         Source: the study's augmentation (Richter et al. 2024, contrastive methods); the closed
         form is derived in the test of this module.
         """
-        return torch.floor(total / self.uniform(n, stream)) - total
+        return self.uniform(n, stream).reciprocal_().mul_(total).floor_().sub_(total)
 
-    def rows(self, keep_B: Tensor) -> Noise:
+    def rows(self, keep_B: Tensor | slice) -> Noise:
         """The same noise for a subset of the batch."""
         return Noise(self.seed, self.step, self.cell_B[keep_B])
 
