@@ -32,10 +32,22 @@ def test_uniform_is_uniform_and_open():
     assert abs(rows).max() < 5 / np.sqrt(2000)
 
 
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.93, 1.0])
+@pytest.mark.parametrize("p", [0.0, 0.002, 0.1, 0.25, 0.5, 0.625, 0.93, 1.0])
 def test_bernoulli_rate(p):
     draws = Noise(1, 2, CELLS).bernoulli(p, 1000, "b")
     assert draws.float().mean().item() == pytest.approx(p, abs=5 * (p * (1 - p) / 4e5) ** 0.5)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.75])
+def test_bernoulli_draws_are_independent(p):
+    """Of each other along a cell and along a gene, of another stream, and keyed by cell."""
+    noise = Noise(1, 2, torch.arange(2000))
+    draws = noise.bernoulli(p, 200, "b")
+    both = torch.cat([draws, noise.bernoulli(p, 200, "c")], 1).float()
+    for values in (both.T, draws[:200].float()):
+        correlation = torch.corrcoef(values) - torch.eye(len(values))
+        assert correlation.abs().max() < 6 / values.shape[1] ** 0.5
+    assert torch.equal(noise.rows(torch.tensor([7, 3])).bernoulli(p, 200, "b"), draws[[7, 3]])
 
 
 def test_bernoulli_refuses_impossible_rates():

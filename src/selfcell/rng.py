@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -71,16 +72,39 @@ class Noise:
 
     def uniform(self, n: int, stream: str) -> Tensor:
         """(B, n) float32 uniform on the open interval (0, 1), in steps of 2**-23."""
-        word = (self.bits(n, stream) >> 9) & 0x7FFFFF
-        return (word.to(torch.float32) + 0.5) * 2.0**-23
+        word_BN = self.bits(n, stream).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+        return word_BN.to(torch.float32).add_(0.5).mul_(2.0**-23)
 
     def bernoulli(self, p: float, n: int, stream: str) -> Tensor:
-        """(B, n) bool, True with probability p, exact to 2**-32. ValueError outside [0, 1]."""
+        """(B, n) bool, True with probability p. ValueError outside [0, 1].
+
+        A p of at most 8 binary digits (1/2, 3/4) takes as many bits a value and is exact; others
+        take 16 bits (exact to 2**-17), or 32 (2**-33) within 2**-8 of 0 and 1.
+        """
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"probability {p} is outside [0, 1]")
-        if p == 1.0:
-            return torch.ones(self.cell_B.shape[0], n, dtype=torch.bool, device=self.cell_B.device)
+        if p in (0.0, 1.0):
+            shape = self.cell_B.shape[0], n
+            return torch.full(shape, p == 1.0, dtype=torch.bool, device=self.cell_B.device)
+        if (p * 2**8).is_integer():
+            return self._coins(Fraction(p), n, stream)
+        if 2**-8 < p < 1 - 2**-8:
+            half_BN = self.bits(-(-n // 2), stream).view(torch.int16)
+            return half_BN[:, :n] < round(p * 2**16) - 2**15
         return self.bits(n, stream) < _wrap32(round(p * 2**32) + (1 << 31))
+
+    def _coins(self, p: Fraction, n: int, stream: str) -> Tensor:
+        """(B, n) bool, True with probability p = k / 2**d, from d bits a value: reading the
+        digits of k from the least, a 1 is "or" with a fresh bit, a 0 is "and"."""
+        word_BW = torch.zeros((), dtype=torch.int32, device=self.cell_B.device)
+        for digit in range(p.denominator.bit_length() - 1):
+            fresh_BW = self.bits(-(-n // 32), f"{stream}/{digit}")
+            one = p.numerator >> digit & 1
+            word_BW = fresh_BW | word_BW if one else fresh_BW & word_BW
+        # All first bits of the bytes, then all second ones: long runs, where bit by bit is slow.
+        octet_B1N = word_BW.view(torch.uint8)[:, None]
+        weight = 1 << torch.arange(8, dtype=torch.uint8, device=self.cell_B.device)
+        return (octet_B1N & weight[:, None]).ne(0).flatten(1)[:, :n]
 
     def normal(self, n: int, stream: str) -> Tensor:
         """(B, n) float32 standard normal, by inverting the distribution function."""
@@ -97,9 +121,9 @@ class Noise:
         Source: the study's augmentation (Richter et al. 2024, contrastive methods); the closed
         form is derived in the test of this module.
         """
-        return torch.floor(total / self.uniform(n, stream)) - total
+        return self.uniform(n, stream).reciprocal_().mul_(total).floor_().sub_(total)
 
-    def rows(self, keep_B: Tensor) -> Noise:
+    def rows(self, keep_B: Tensor | slice) -> Noise:
         """The same noise for a subset of the batch."""
         return Noise(self.seed, self.step, self.cell_B[keep_B])
 

@@ -115,9 +115,30 @@ def test_foreign_and_damaged_state_are_refused(tmp_path):
 
 def test_divergence_names_the_step_and_keeps_the_state(tmp_path):
     state = StateFile(tmp_path / "state.safetensors", "key")
-    with pytest.raises(DivergenceError, match="step 14"):
+    with pytest.raises(
+        DivergenceError, match=r"step 14, learning rate 0\.005, in the batch of 6"
+    ) as caught:
         run(Cells(bad=13), state)
-    assert state.path.exists()
+    assert "keys 18, 19, 20," in str(caught.value)
+    model = Toy()
+    kept = state.load(model, torch.optim.AdamW(model.parameters()))
+    assert kept.step == 13
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_a_bad_gradient_stops_the_run_before_it_changes_a_weight(tmp_path):
+    class Steep(Toy):
+        def loss(self, batch):
+            value, logs = super().loss(batch)
+            bad = batch.noise.step == 13
+            return value + (0.0 * value).sqrt() if bad else value, logs  # slope: 0 * infinity
+
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    model = Steep()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    with pytest.raises(DivergenceError, match="step 14"):
+        fit(model, Cells(), optimiser, Plan(40, save_every_s=0.0), state=state)
+    assert all(p.isfinite().all() for p in model.parameters())
 
 
 def test_history_has_loss_rate_logs_and_measures():

@@ -12,7 +12,7 @@ from selfcell.keys import generator
 from selfcell.methods.base import Descent
 from selfcell.rng import torch_generator
 from selfcell.train.checkpoint import Progress, StateFile
-from selfcell.train.optim import BIAS_RATE, LARS, optimiser
+from selfcell.train.optim import BIAS_RATE, LARS, clip, optimiser
 
 
 def reference(
@@ -107,3 +107,15 @@ def test_optimiser_of_the_study_and_of_the_method() -> None:
     method.descent = Descent("sgd", 0.2, 0.0)
     with pytest.raises(ConfigError, match="one of adamw, lars"):
         optimiser(method, 0.003, 0.02)
+
+
+@pytest.mark.parametrize("most", [0.5, 50.0])
+def test_clipping_is_to_the_norm_of_all_gradients_together(most: float) -> None:
+    layer = linear()
+    layer.weight.grad = torch.full_like(layer.weight, 3.0)
+    layer.bias.grad = torch.full_like(layer.bias, -4.0)
+    norm = (12 * 3.0**2 + 3 * 4.0**2) ** 0.5
+    assert clip(layer, most) == pytest.approx(norm)
+    expected = min(1.0, most / norm)
+    assert layer.weight.grad[0, 0].item() == pytest.approx(3.0 * expected, rel=1e-5)
+    assert layer.bias.grad[0].item() == pytest.approx(-4.0 * expected, rel=1e-5)

@@ -15,12 +15,30 @@ from torch import Tensor, nn
 
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
+from selfcell.losses.output_mse import output_mse
 from selfcell.methods.base import LOG_RATE, Batch, Context, Health, Method
 from selfcell.metrics.geometry import effective_rank, spread
 from selfcell.nets.across import mean_across
+from selfcell.nets.mlp import ACTIVATIONS
+from selfcell.nets.types import as_number, computing_dtype
 
 LEAST_SKILL = 0.05
 LEAST_MEAN = 1e-6
+MOST_PICKED = 0.75  # picking columns out costs more than it saves above this share of them
+ROWS = 2**20  # entries of a block of cells, small enough for a cache
+
+
+def seen(x_BG: Tensor, visible_BG: Tensor) -> Tensor:
+    """(B, G) x with 0 for what is not visible, in the type that the first layer computes in.
+
+    By blocks of cells, so that nothing but the result is written to memory.
+    """
+    out_BG = torch.empty_like(x_BG, dtype=computing_dtype(x_BG))
+    for start in range(0, len(x_BG), size := max(1, ROWS // x_BG.shape[1])):
+        part = slice(start, start + size)
+        out_BG[part] = x_BG[part]
+        out_BG[part] *= as_number(visible_BG[part], out_BG.dtype)
+    return out_BG
 
 
 class MaskedParams(Protocol):
@@ -71,27 +89,44 @@ class Masked(Method):
         """(G,) bool: genes that are ever in the loss; all that are measured unless said."""
         return self.measured_G
 
-    def reconstruct(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
-        """(B, G) decoder output from the visible entries; the others reach it as 0."""
-        x_BG = batch.x_BG * visible_BG
+    def _before_output(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
+        """What the decoder's last layer reads, from the visible entries; the others are 0."""
+        x_BG = seen(batch.x_BG, visible_BG)
         if self.params.rescale:
             seen_B1 = (visible_BG & self.measured_G).count_nonzero(1)[:, None]
             share_B1 = seen_B1 / self.measured_G.sum()
             x_BG = x_BG / share_B1.clamp_min(1e-3)
         noise = batch.noise if train else None
-        return self.decoder(self.encoder(x_BG, noise), noise)
+        return self.decoder.before_last(self.encoder(x_BG, noise), noise)
+
+    def reconstruct(self, batch: Batch, visible_BG: Tensor, train: bool) -> Tensor:
+        """(B, G) decoder output from the visible entries; the others reach it as 0."""
+        y_BG: Tensor = self.decoder.layers[-1](self._before_output(batch, visible_BG, train))
+        last = self.decoder.last
+        return y_BG if last is None else ACTIVATIONS[last](y_BG)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Error of the reconstruction over the entries in the loss, of all processes."""
         visible_BG, target_BG = self.draw(batch)
-        y_BG = self.reconstruct(batch, visible_BG, train=True)
         every = self.params.average == "all"
         number = target_BG.numel() if every else target_BG.count_nonzero()
-        number = mean_across(torch.as_tensor(number, dtype=torch.float32, device=y_BG.device))
+        number = torch.as_tensor(number, dtype=torch.float32, device=batch.x_BG.device)
+        number = mean_across(number)
         if self.log_dispersion_G is None:
-            return masked_mse(y_BG, batch.x_BG, target_BG, number), {}
+            h_BD = self._before_output(batch, visible_BG, train=True)
+            layer, last = self.decoder.layers[-1], self.decoder.last
+            asked_C = self._columns(target_BG)
+            args = batch.x_BG, target_BG, number
+            return output_mse(h_BD, layer, *args, last=last, gene_C=asked_C), {}
+        y_BG = self.reconstruct(batch, visible_BG, train=True)
         mean_BG, dispersion_G = self._counts(y_BG, batch)
         return masked_nb(mean_BG, dispersion_G, batch.count_BG, target_BG, number), {}
+
+    def _columns(self, target_BG: Tensor) -> Tensor | None:
+        """Columns of the entries in the loss, where leaving out the others saves something."""
+        asked_G = target_BG[0] if target_BG.stride(0) == 0 else self.decoded()
+        asked_C = asked_G.nonzero()[:, 0]
+        return asked_C if len(asked_C) < MOST_PICKED * len(asked_G) else None
 
     def _counts(self, y_BG: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.

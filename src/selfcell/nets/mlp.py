@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfcell.nets.types import as_number
 from selfcell.rng import Noise, fan_in_uniform_
 
 Activation = Callable[[Tensor], Tensor]
@@ -66,12 +67,16 @@ class MLP(nn.Module):
 
     def forward(self, x_BI: Tensor, noise: Noise | None = None) -> Tensor:
         """(B, I) to (B, O). Without `noise` nothing is dropped (evaluation)."""
+        x_BO = self.layers[-1](self.before_last(x_BI, noise))
+        if self.last == "hidden":
+            return self._drop(ACTIVATIONS[self.activation](x_BO), noise, len(self.layers) - 1)
+        return x_BO if self.last is None else ACTIVATIONS[self.last](x_BO)
+
+    def before_last(self, x_BI: Tensor, noise: Noise | None = None) -> Tensor:
+        """What the last linear layer reads."""
         hidden: Activation = ACTIVATIONS[self.activation]
-        for index, layer in enumerate(self.layers):
-            x_BI = layer(x_BI)
-            if index + 1 == len(self.layers) and self.last != "hidden":
-                return x_BI if self.last is None else ACTIVATIONS[self.last](x_BI)
-            x_BI = self._drop(hidden(x_BI), noise, index)
+        for index in range(len(self.layers) - 1):
+            x_BI = self._drop(hidden(self.layers[index](x_BI)), noise, index)
         return x_BI
 
     def _drop(self, x_BO: Tensor, noise: Noise | None, index: int) -> Tensor:
@@ -79,4 +84,4 @@ class MLP(nn.Module):
             return x_BO
         stream = f"dropout/{self.name}/{index}"
         keep_BO = noise.bernoulli(1.0 - self.dropout, x_BO.shape[1], stream)
-        return x_BO * keep_BO.to(x_BO.dtype) / (1.0 - self.dropout)
+        return (x_BO * as_number(keep_BO, x_BO.dtype)).div_(1.0 - self.dropout)

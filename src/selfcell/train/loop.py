@@ -24,6 +24,8 @@ from selfcell.errors import DivergenceError
 from selfcell.methods.base import Batch
 from selfcell.nets.across import average_gradients, mean_across
 from selfcell.train.checkpoint import Progress, StateFile
+from selfcell.train.memory import keep_memory
+from selfcell.train.optim import clip, set_rates
 
 EXIT_RETRY = 75  # EX_TEMPFAIL: state is saved, run the same command again to go on
 
@@ -93,22 +95,26 @@ def fit(
         method's own logs and `measure`'s values.
 
     Raises:
-        DivergenceError: the loss is NaN or infinite; the last saved state is kept.
+        DivergenceError: the loss or a gradient is not finite; the last saved state is kept.
         SystemExit: SIGTERM or SIGUSR1 came; the state is saved, status `EXIT_RETRY`.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
     at = state.load(model, optimiser) if state else Progress()
     saved = time.monotonic()
+    keep_memory()
     model.train()
     bar = tqdm(total=plan.steps, initial=at.step, desc=title, unit="step", mininterval=1.0)
     with _Warned() as warned, bar:
         for step in range(at.step, plan.steps):
-            lr = _set_rates(optimiser, rates, plan, step)
-            value, logs = _step(model, batches.batch(step), optimiser, plan)
+            factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
+            lr, batch = set_rates(optimiser, rates, factor), batches.batch(step)
+            value, logs = _step(model, batch, optimiser, plan)
             if not math.isfinite(value):
+                cells = ", ".join(map(str, batch.noise.cell_B[:3].tolist()))
                 raise DivergenceError(
-                    f"{title}: loss {value} at step {step + 1}, learning rate {lr}",
-                    "a finite loss",
+                    f"{title}: loss {value} at step {step + 1}, learning rate {lr}, in the batch "
+                    f"of {len(batch.x_BG)} cells with the keys {cells}, ...",
+                    "a finite loss with finite gradients",
                     "lower the learning rate",
                 )
             at.step, at.loss, at.losses = step + 1, at.loss + value, at.losses + 1
@@ -134,31 +140,23 @@ def _logged(done: int, plan: Plan) -> bool:
     return reached or done == plan.steps
 
 
-def _set_rates(
-    optimiser: torch.optim.Optimizer, rates: list[float], plan: Plan, step: int
-) -> float:
-    """Decay each group's rate to what it is at a step; returns the first group's."""
-    factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
-    for group, rate in zip(optimiser.param_groups, rates, strict=True):
-        group["lr"] = rate * factor
-    return rates[0] * factor
-
-
 def _step(
     model: nn.Module, batch: Batch, optimiser: torch.optim.Optimizer, plan: Plan
 ) -> tuple[float, dict[str, float]]:
-    """One optimiser step; the loss and the method's own logs. A bad loss changes no weight.
+    """One optimiser step; the loss, NaN for bad gradients, and the method's own logs. What is bad
+    changes no weight.
 
     With several processes each has its part of the batch; the loss and the step are the whole's.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
+    with torch.autocast(batch.x_BG.device.type, torch.bfloat16, enabled=plan.bf16):
         loss, logs = model.loss(batch)  # type: ignore[operator]
     value = float(mean_across(loss.detach()))
     if math.isfinite(value):
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(model.parameters())
-        nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+        if not math.isfinite(clip(model, plan.clip)):
+            return math.nan, {}
         optimiser.step()
         model.after_step()  # type: ignore[operator]
     return value, {name: float(log) for name, log in logs.items()}

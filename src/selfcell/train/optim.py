@@ -96,3 +96,21 @@ def optimiser(method: nn.Module, lr: float, weight_decay: float) -> torch.optim.
     if own.name == "lars":
         return LARS(trained, own.lr, own.weight_decay, own.momentum)
     raise ConfigError(f"optimiser {own.name!r}", "one of adamw, lars")
+
+
+def set_rates(optimiser: torch.optim.Optimizer, rates: list[float], factor: float) -> float:
+    """Each group's learning rate to `factor` times its entry of `rates`; returns the first's."""
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate * factor
+    return rates[0] * factor
+
+
+def clip(model: nn.Module, most: float) -> float:
+    """Scale all gradients so that their L2 norm together is at most `most`, above 0.
+
+    Returns the norm before.
+    """
+    norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    if norm + 1e-6 > most:  # else torch would multiply every gradient by one
+        nn.utils.clip_grads_with_norm_(model.parameters(), most, norm)
+    return float(norm)

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from selfcell.nets.types import as_number, computing_dtype
 from selfcell.rng import Noise
 from selfcell.views.dropout import input_dropout
 from selfcell.views.noise import gaussian_noise, negative_binomial_noise
+
+BLOCK = 2**20
+"""Entries of a block of cells: some MB of float32."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,26 @@ class Augment:
     per_batch: bool = False
 
     def __call__(self, x_BG: Tensor, noise: Noise, measured_G: Tensor) -> Tensor:
-        """(B, G) one view. `noise` decides: a second view needs `second(noise)`."""
-        x_BG = x_BG.clone()
+        """(B, G) one view, in the type that a linear layer of it computes in.
+
+        `noise` decides: a second view needs `second(noise)`. Made by blocks of cells that fit a
+        cache, which changes nothing, since each cell has its own random numbers.
+        """
+        out_BG = torch.empty_like(x_BG, dtype=computing_dtype(x_BG))
+        measured_G = as_number(measured_G, x_BG.dtype)
+        for start in range(0, len(x_BG), size := max(1, BLOCK // x_BG.shape[1])):
+            rows = slice(start, start + size)
+            out_BG[rows] = self._view(x_BG[rows], noise.rows(rows), measured_G)
+        return out_BG
+
+    def _view(self, x_BG: Tensor, noise: Noise, measured_G: Tensor) -> Tensor:
         for name, strength in self._steps():
             row_B = self._chosen(noise, f"choose/{name}")
-            if row_B.numel() == 0:
-                continue
-            view_BG = _apply(name, x_BG[row_B], noise.rows(row_B), strength)
-            x_BG[row_B] = view_BG.mul_(measured_G)
+            if len(row_B) == len(x_BG):
+                x_BG = _apply(name, x_BG, noise, strength).mul_(measured_G)
+            elif len(row_B):
+                view_BG = _apply(name, x_BG[row_B], noise.rows(row_B), strength)
+                x_BG = x_BG.index_copy(0, row_B, view_BG.mul_(measured_G))
         return x_BG
 
     def _steps(self) -> list[tuple[str, float]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from selfcell.nets.types import as_number
 from selfcell.rng import Noise
 
 
@@ -17,4 +18,4 @@ def input_dropout(x_BG: Tensor, noise: Noise, rate: float, stream: str = "input"
     Differs from the paper: kept entries are not multiplied by 1 / (1 - rate); a cell that was
     sequenced less deeply shows fewer genes, not larger ones.
     """
-    return x_BG * noise.bernoulli(1.0 - rate, x_BG.shape[1], stream)
+    return x_BG * as_number(noise.bernoulli(1.0 - rate, x_BG.shape[1], stream), x_BG.dtype)

@@ -1,0 +1,37 @@
+"""The loss curve of every method is the recorded one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from selfcell.methods import METHODS
+from tests.golden.curves import FILE, STEPS, THREADS, curve, machine
+
+GOLDEN = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def as_recorded() -> Iterator[None]:
+    """The recorded number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_losses_are_the_recorded_ones(name: str) -> None:
+    """To the bit on the recorded torch, CPU capability and threads, else to 1e-4."""
+    recorded = GOLDEN["loss"][name]
+    same = all(GOLDEN[key] == value for key, value in machine().items())
+    assert len(recorded) == STEPS
+    assert curve(name) == (recorded if same else pytest.approx(recorded, rel=1e-4))
+
+
+def test_every_method_has_a_curve_and_no_two_are_alike() -> None:
+    assert set(GOLDEN["loss"]) == set(METHODS)
+    assert len({tuple(losses) for losses in GOLDEN["loss"].values()}) == len(METHODS)
