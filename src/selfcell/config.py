@@ -43,6 +43,16 @@ class Pretraining(Training):
 
     seeds: list[Annotated[int, Field(ge=0, le=10**9)]] = Field([0, 1, 2], min_length=1)
     """One run of each method for each seed (weights, order, noise)."""
+    processes: int = Field(1, ge=1, le=1024)
+    """That train one model together, each on its part of every batch: one a GPU, or a core each.
+    The result is that of one process but for rounding (docs/cluster.md)."""
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.batch % self.processes:
+            where = f"batch: {self.batch} cells over {self.processes} processes"
+            raise ValueError(f"{where}; the batch must be a multiple of the processes")
+        return self
 
 
 class FineTuneRegime(Section):
