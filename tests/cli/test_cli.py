@@ -20,7 +20,11 @@ from selfcell import cli
 from tests.cells import small_model, user_cells
 from tests.tree import REPO
 
-ELSEWHERE = {"import-checkpoint", "push"}  # need more than cells; they have tests of their own
+ELSEWHERE = {
+    "import-checkpoint",
+    "push",
+    "plan",
+}  # need more than cells, or none; tests of their own
 PAGE = (REPO / "docs/your-cells.md").read_text(encoding="utf-8")
 QUICK = "--min-genes 1 --genes 80 --hidden 16 8 --batch 32 --gene-ids ensembl --lr 0.003".split()
 
