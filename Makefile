@@ -25,7 +25,7 @@ WORKFLOW_REPORT = $(RESULTS)/workflow-report.html
 .DELETE_ON_ERROR:
 
 plan: $(VENV)/study  ## say what the study of CONFIG will take, before it is run
-	$(BIN)/python workflow/scripts/plan.py --config '$(CONFIG)'
+	$(BIN)/selfcell plan '$(CONFIG)'
 
 study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	@test -n "$(STUDY)"

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import contextlib
+import json
+import re
+import resource
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from selfcell import plan
+from selfcell import cli, plan
 from selfcell.config import load_config
 from selfcell.errors import DataError
 from selfcell.study import Study
+from tests.e2e.project import Project
 from tests.house.test_configs import CONFIGS
 from tests.house.test_rules import RULES
 from tests.tree import REPO
 
-SCRIPT = REPO / "workflow" / "scripts" / "plan.py"
+PAPER = "configs/paper.yaml"
 
 
 def study(name: str) -> Study:
@@ -81,14 +84,51 @@ def test_without_a_released_study_it_says_so(tmp_path: Path) -> None:
         plan.shares(study("config.yaml"), tmp_path)
 
 
-@pytest.mark.slow
-def test_the_script_prints_it() -> None:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--config", str(REPO / "configs/smoke.yaml")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def test_more_data_take_longer_and_more_disk() -> None:
+    small, large = study("config.yaml"), study(PAPER)
+    times = plan.size_mb(large) / plan.size_mb(small)
+    assert 500 < times < 5000
+    before, after = plan.shares(small)["qc"], plan.shares(large)["qc"]
+    assert after.hours / after.jobs == pytest.approx(before.hours / before.jobs * times)
+    assert plan.disk_gb(large) > 3 * 0.99 * plan.size_mb(large) / 1000
+    released = plan.RELEASED / "manifest.json"
+    assert plan.disk_gb(small) == json.loads(released.read_text())["results_mb"] / 1000
+
+
+def test_pre_training_on_gpus_takes_what_their_rate_says() -> None:
+    one = study(PAPER)
+    found = plan.shares(one)
+    on_gpus = plan.on_gpus(found, one, 1e6)
+    training = one.config.pretraining
+    seconds = len(one.models()) * training.steps * training.batch / 1e6
+    assert on_gpus["pretrain"].hours == pytest.approx(seconds / 3600)
+    assert {rule: share for rule, share in on_gpus.items() if rule != "pretrain"} == {
+        rule: share for rule, share in found.items() if rule != "pretrain"
+    }
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
+    with contextlib.suppress(SystemExit):
+        cli.main(["plan", str(REPO / "configs/smoke.yaml"), "--results", str(REPO / "results")])
+    said = capsys.readouterr().out
     for part in ("pretrain         2", "on 2 workers", "GB; free", "to fetch"):
-        assert part in done.stdout
+        assert part in said
+
+
+def test_a_study_whose_files_are_missing_cannot_run(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["plan", str(REPO / PAPER), "--gpu-rate", "1e5", "--json"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and "5 own files are not there: data/" in err
+    assert json.loads(out)["gpu_hours"] > 100
+
+
+@pytest.mark.slow
+def test_the_published_study_is_planned_by_snakemake_in_a_minute(checkout: Path) -> None:
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = Project(checkout, PAPER).run("--dry-run", "--quiet", "rules").stdout
+    done = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = done.ru_utime + done.ru_stime - begun.ru_utime - begun.ru_stime
+    assert seconds < 30, "of processor time; a machine that does nothing else takes as long"
+    models = len(study(PAPER).models())
+    assert models > 200 and re.search(rf"^pretrain +{models}$", said, re.MULTILINE)

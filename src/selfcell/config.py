@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
 
 from selfcell.across import Integration, Unseen, UnseenTarget
 from selfcell.baselines import BASELINES
+from selfcell.budgets import FineTuning, Pretraining
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
@@ -22,57 +23,9 @@ from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
-from selfcell.specs import Name, Network, Readout, Thinning, Training
+from selfcell.specs import Name, Network, Readout, Thinning
 
 REGISTRY = ROOT / "resources" / "datasets.yaml"
-
-
-class Pretraining(Training):
-    """Budget, optimiser and seeds of pre-training."""
-
-    seeds: list[Annotated[int, Field(ge=0, le=10**9)]] = Field([0, 1, 2], min_length=1)
-    """One run of each method for each seed (weights, order, noise)."""
-
-
-class FineTuneRegime(Section):
-    """One label regime of fine-tuning."""
-
-    labels: int | Literal["all"]
-    """Labels per type (one of `labels.regimes`)."""
-    draws: int = Field(3, ge=1, le=1000)
-    """The first so many label draws."""
-
-
-class Grid(Section):
-    """Settings that tuning chooses from, the same for every arm."""
-
-    lr: list[Annotated[float, Field(ge=1e-7, le=1.0)]] = Field([1e-4, 3e-4, 1e-3], min_length=1)
-    """Learning rates of AdamW."""
-    steps: list[Annotated[int, Field(ge=1, le=10**8)]] = Field([300, 1000], min_length=1)
-    """Optimiser steps."""
-
-
-class FineTuning(Section):
-    """Fine-tuned arms: each listed method, and the same network from scratch."""
-
-    methods: list[Name] = []
-    """Methods to fine-tune; empty: no fine-tuning at all."""
-    regimes: list[FineTuneRegime] = []
-    """Label regimes and draws."""
-    batch: int = Field(64, ge=2, le=65_536)
-    """Cells a step."""
-    weight_decay: float = Field(0.05, ge=0.0, le=10.0)
-    """Weight decay of AdamW."""
-    scratch_long: bool = True
-    """Also train scratch for the pre-training and fine-tuning steps together, on the first draw
-    of each regime."""
-    scratch_shallow: bool = True
-    """Also train a network of the first hidden layer alone from scratch, on the first draw of
-    each regime."""
-    tuning: str = "resources/tuning.yaml"
-    """Learning rate and steps of each arm, as `make tune` chose them; empty while tuning."""
-    grid: Grid = Grid()
-    """What `make tune` chooses from."""
 
 
 class Readouts(Section):

@@ -119,8 +119,8 @@ class Target(Section):
     dataset: Name
     """A name under `datasets`."""
     split: dict[str, Any]
-    """How cells become training pool and test set: kind, test_fraction, by, column, train, test,
-    shared, seed."""
+    """How cells become training pool and test set: kind, test_fraction, by, within, column, train,
+    test, shared, seed."""
     corpora: list[Name] = Field(min_length=1)
     """Corpora whose frozen models are evaluated here."""
     fine_tune: list[Name] = []

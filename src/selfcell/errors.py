@@ -51,6 +51,10 @@ class DivergenceError(SelfcellError):
     """A loss became NaN or infinite; carries the step in its message."""
 
 
+class ProcessError(SelfcellError):
+    """A process of a run of several was killed."""
+
+
 @contextmanager
 def intact(path: Path | str) -> Iterator[None]:
     """Say that a file of the study is damaged where reading it fails.

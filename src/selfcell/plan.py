@@ -1,8 +1,8 @@
 """What a study will take, told before it is run: jobs, hours, memory, disk, downloads.
 
 Times and sizes are those of the released default study's jobs, scaled by how much there is to do:
-cells that pre-training reads, label draws that are scored. The data are taken to be of that
-study's size, for how many cells a source holds is not known before it is fetched.
+cells that pre-training reads, label draws that are scored, MB of the files that cells come from,
+for how many cells a file holds is not known before it is fetched.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ STAGES = (
     ("claims", "figure"),
     ("report",),
 )
+
+
+BY_SIZE = {"download", "qc", "split", "vocabulary", "store", "audit"}  # so is evaluation
+COPIES = 3  # of the cells: as they came, after quality control, in the store
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,28 @@ def work(study: Study) -> dict[str, Work]:
     counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
     training = config.pretraining.steps * config.pretraining.batch
-    return {rule: Work(jobs, jobs) for rule, jobs in counts.items()} | {
+    size = size_mb(study)
+    units = {rule: size if rule in BY_SIZE else 1.0 for rule in counts}
+    return {rule: Work(jobs, jobs * units[rule]) for rule, jobs in counts.items()} | {
         "pretrain": Work(len(models), len(models) * training),
-        "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts)),
+        "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts) * size),
         "finetune": Work(len(tunes), len(tunes) * tuned),
         "integrate": Work(len(mixed), sum(mixed.values())),
         "unseen": Work(len(afar), sum(afar.values())),
-        "baseline": Work(rivals, rivals * len(config.baselines) * draws),
+        "baseline": Work(rivals, rivals * len(config.baselines) * draws * size),
     }
+
+
+def size_mb(study: Study) -> float:
+    """MB of the files that cells come from, each counted once; at least 1, own files that are not
+    there yet count nothing."""
+    found = {}
+    for spec in study.datasets.values():
+        artefact = spec.source.artefact
+        own = Path(artefact.path)
+        read = own.stat().st_size / 1e6 if artefact.path and own.is_file() else artefact.size_mb
+        found[artefact.name] = read
+    return max(1.0, sum(found.values()))
 
 
 def references(study: Study) -> set[str]:
@@ -121,6 +139,13 @@ def shares(study: Study, released: Path = RELEASED) -> dict[str, Share]:
     return found
 
 
+def on_gpus(found: Mapping[str, Share], study: Study, rate: float) -> dict[str, Share]:
+    """The same where pre-training reads `rate` cells a second, on one GPU each."""
+    share = found["pretrain"]
+    hours = work(study)["pretrain"].units / rate / 3600
+    return {**found, "pretrain": Share(share.jobs, hours, share.memory_mb)}
+
+
 def wall_hours(found: Mapping[str, Share], workers: int) -> float:
     """Hours on so many workers of one core: stage by stage, jobs of a rule alike."""
     total = 0.0
@@ -134,10 +159,13 @@ def wall_hours(found: Mapping[str, Share], workers: int) -> float:
 
 
 def disk_gb(study: Study, released: Path = RELEASED) -> float:
-    """GB (1e9 bytes) of results: those of the released study, by the number of models."""
+    """GB (1e9 bytes) of results: those of the released study, by the number of models, and copies
+    of what is more of cells."""
     about = json.loads((released / "manifest.json").read_text(encoding="utf-8"))
-    models = len(Study(load_config(released / "config.yaml")).models())
-    return float(about["results_mb"]) / 1000 * max(1.0, len(study.models()) / models)
+    before = Study(load_config(released / "config.yaml"))
+    models = max(1.0, len(study.models()) / len(before.models()))
+    cells = COPIES * max(0.0, size_mb(study) - size_mb(before))
+    return (float(about["results_mb"]) * models + cells) / 1000
 
 
 def missing(study: Study, cache: Path, mirrors: tuple[str, ...]) -> list[Source]:
@@ -151,6 +179,12 @@ def missing(study: Study, cache: Path, mirrors: tuple[str, ...]) -> list[Source]
         and not (source.artefact.kind == "local" and Path(source.artefact.path).exists())
         and not any((folder / source.artefact.file).is_file() for folder in folders)
     ]
+
+
+def absent(study: Study) -> list[str]:
+    """Own files of the study that are not there."""
+    places = [source.artefact.path for source in sources(study) if source.artefact.kind == "local"]
+    return [place for place in places if not Path(place).exists()]
 
 
 def free_gb(folder: Path) -> float:

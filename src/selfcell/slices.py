@@ -52,6 +52,7 @@ class Slices:
             network=self.config.network,
             training=self._training(),
             seed=seed,
+            processes=self.config.pretraining.processes,
         ).to_json()
 
     def frozen(self, corpus: str, method: str, seed: int) -> str:
@@ -194,7 +195,7 @@ class Slices:
         ).to_json()
 
     def _training(self) -> Training:
-        return Training(**self.config.pretraining.model_dump(exclude={"seeds"}))
+        return Training(**self.config.pretraining.model_dump(exclude={"seeds", "processes"}))
 
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""

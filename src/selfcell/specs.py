@@ -95,6 +95,8 @@ class PretrainSpec(Job):
     network: Network
     training: Training
     seed: int
+    processes: int = 1
+    """That train it together; another number gives other bits."""
 
 
 class Thinning(Section):

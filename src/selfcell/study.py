@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -261,7 +262,7 @@ class Study:
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
-        table = yaml.safe_load(self._tuning().read_text(encoding="utf-8"))["chosen"]
+        table = _tuned(self._tuning())
         arm = SCRATCH if arm in SCRATCH_ARMS else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
         settings = table.get(arm, table[kind])
@@ -283,3 +284,10 @@ class Study:
         values = self.published(entry.name)[0] | entry.params
         params = parameters(entry.task, values, f"methods.{entry.name}")
         return dataclasses.asdict(params)
+
+
+@cache
+def _tuned(path: Path) -> Mapping[str, Any]:
+    """Settings by arm; read once, for every job asks."""
+    table: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["chosen"]
+    return table

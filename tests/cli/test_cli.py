@@ -20,7 +20,7 @@ from selfcell import cli
 from tests.cells import small_model, user_cells
 from tests.tree import REPO
 
-ELSEWHERE = {"example", "import-checkpoint", "push"}  # of other pages and tests
+ELSEWHERE = {"example", "import-checkpoint", "plan", "push"}  # of other pages and tests
 PAGE = (REPO / "docs/your-cells.md").read_text(encoding="utf-8")
 QUICK = "--min-genes 1 --genes 80 --hidden 16 8 --batch 32 --gene-ids ensembl --lr 0.003".split()
 

@@ -58,6 +58,19 @@ def test_fraction_by_donor_keeps_donors_whole() -> None:
     assert not set(split["pool_donors"]) & set(split["test_donors"])
 
 
+@pytest.mark.parametrize("by", ["cell", "donor"])
+def test_a_fraction_within_some_cells_leaves_the_others_out(by: str) -> None:
+    cells = make_cells(n=400)
+    split = split_of(cells, kind="fraction", by=by, within={"condition": ["CTRL"]})
+    used = [*side_ids(split, "pool"), *side_ids(split, "test")]
+    assert set(cells.obs.loc[used, "condition"]) == {"CTRL"}
+    assert split["unused"] == (cells.obs["condition"] != "CTRL").sum() > 0
+    with pytest.raises(DataError, match="no cell has condition 'NONE'"):
+        split_of(cells, kind="fraction", within={"condition": ["NONE"]})
+    with pytest.raises(ValueError, match="kind column takes no within"):
+        split_of(cells, within={"condition": ["CTRL"]})
+
+
 def test_fraction_by_donor_needs_known_donors() -> None:
     with pytest.raises(DataError, match="donors are known"):
         split_of(make_cells(donor="unknown"), kind="fraction", by="donor")

@@ -22,7 +22,7 @@ INPUTS = {
 FETCHING = {"download", "reference"}  # their time is the network's; the study found files cached
 SNAKEMAKE_MB = 280  # of the two Snakemakes that a cluster starts around a job
 FREE_MB, FREE_MINUTES = 1000, 5  # so little may be asked for whatever it is for
-ASKED = re.compile(r"(mem_mb|runtime)=grows\((\w+)(?:, ([0-9.]+))?\)")
+ASKED = re.compile(r"(mem_mb|runtime)=grows\((\w+)(?:, ([0-9.]+))?(?:, PROCESSES)?\)")
 
 
 def asked(rule: str) -> dict[str, float]:

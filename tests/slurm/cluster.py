@@ -1,4 +1,4 @@
-"""A Slurm of one node on this machine: munged, slurmctld and slurmd without systemd or cgroups.
+"""A Slurm on this machine: munged, slurmctld and a slurmd a node, without systemd or cgroups.
 
 Everything it writes lies in one folder and every programme it starts is its child, so nothing
 outlives it. /etc is not touched: the jobs' inner `srun`, which the executor plugin strips of
@@ -21,18 +21,17 @@ CONF = """
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={root}/munge/socket
 CredType=cred/munge
 StateSaveLocation={root}/state
-SlurmdSpoolDir={root}/spool
+SlurmdSpoolDir={root}/spool-%n
 SlurmctldPidFile={root}/slurmctld.pid
-SlurmdPidFile={root}/slurmd.pid
+SlurmdPidFile={root}/slurmd-%n.pid
 SlurmctldLogFile={root}/slurmctld.log
-SlurmdLogFile={root}/slurmd.log
+SlurmdLogFile={root}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -46,16 +45,19 @@ MinJobAge=600
 SlurmdParameters=config_overrides
 KillWait=10
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=1-0 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 State=UP
+"""
+NODE = """NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} \
+RealMemory={memory} Gres=gpu:2 State=UNKNOWN
 """
 
 
 class Cluster:
-    """One node, one partition `main`, two make-believe GPUs, no accounting."""
+    """One partition `main` of nodes `n1`, ..., each with two make-believe GPUs; no accounting."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, nodes: int = 1) -> None:
         self.root = root
+        self.nodes = [f"n{i + 1}" for i in range(nodes)]
         self._started: list[subprocess.Popen[bytes]] = []
         self.environment = {
             "SLURM_CONF": str(root / "slurm.conf"),
@@ -63,7 +65,7 @@ class Cluster:
         }
 
     def up(self) -> None:
-        """Start it; returns when the node takes jobs."""
+        """Start it; returns when all nodes take jobs."""
         self._write()
         munge = self.root / "munge"
         self._start(
@@ -74,8 +76,10 @@ class Cluster:
         self._wait(lambda: (munge / "socket").exists(), "munged")
         self._start("slurmctld", "-D", "-c")
         self._wait(lambda: "is UP" in self.ask("scontrol", "ping"), "slurmctld")
-        self._start("slurmd", "-D", "-N", HOST)
-        self._wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "slurmd")
+        for node in self.nodes:
+            self._start("slurmd", "-D", "-N", node)
+        idle = ["sinfo", "-h", "-t", "idle", "-o", "%D"]
+        self._wait(lambda: self.ask(*idle).strip() == str(len(self.nodes)), "slurmd")
 
     def down(self) -> None:
         """Cancel its jobs and stop what `up` started."""
@@ -107,18 +111,11 @@ class Cluster:
         wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which("srun")} "$@"\n')
         wrapper.chmod(0o755)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-        (self.root / "slurm.conf").write_text(
-            CONF.format(
-                host=HOST,
-                user=os.getuid(),
-                root=self.root,
-                cpus=CPUS,
-                memory=memory - 512,
-                controller=free_port(),
-                node=free_port(),
-            )
-        )
-        gpus = [f"NodeName={HOST} Name=gpu File=/dev/{name}\n" for name in ("null", "zero")]
+        common = {"host": HOST, "cpus": CPUS, "memory": memory - 512}
+        nodes = [NODE.format(name=name, port=free_port(), **common) for name in self.nodes]
+        known = {"host": HOST, "user": os.getuid(), "root": self.root, "controller": free_port()}
+        (self.root / "slurm.conf").write_text(CONF.format(**known) + "".join(nodes))
+        gpus = [f"Name=gpu File=/dev/{name}\n" for name in ("null", "zero")]
         (self.root / "gres.conf").write_text("".join(gpus))
 
     def _start(self, *command: str) -> None:

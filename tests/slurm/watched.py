@@ -68,7 +68,9 @@ def running(
 
 
 class Training:
-    """The pre-training with one method."""
+    """The pre-training with one method, of `total` steps."""
+
+    total = 80
 
     def __init__(self, run: Run, method: str) -> None:
         self.run, self.method, self.held = run, method, 0
@@ -101,7 +103,7 @@ class Training:
     def steps(self) -> list[int]:
         """Steps done, at each time the last attempt drew its bar."""
         said = self.log.read_text(encoding="utf-8") if self.log.is_file() else ""
-        return [int(done) for done in re.findall(r" (\d+)/80 ", said)]
+        return [int(done) for done in re.findall(rf" (\d+)/{self.total} ", said)]
 
     def processes(self) -> list[int]:
         """Processes that train with the method in this copy of the project."""

@@ -64,11 +64,13 @@ def input_mb(files):
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
-def grows(base, per_mb=0):
-    """A resource: what a job takes, what each MB of its inputs adds; twice as much at each retry."""
+def grows(base, per_mb=0, processes=1):
+    """A resource: what each process of a job takes, what each MB of its inputs adds; twice as much
+    at each retry."""
 
     def needed(wildcards, input, attempt):
-        return int(base + per_mb * input_mb(input)) * 2 ** (attempt - 1)
+        each = int(base + per_mb * input_mb(input))
+        return each * processes * 2 ** (attempt - 1)
 
     return needed
 

@@ -2,6 +2,7 @@
 
 # Cells are read at a hundred thousand a minute at least, by the default network on one core.
 PRETRAIN_MINUTES = 4 + CONFIG.pretraining.steps * CONFIG.pretraining.batch // 100_000
+PROCESSES = CONFIG.pretraining.processes
 MODEL = f"{RESULTS}/models/{{corpus}}/{{method}}/s{{seed}}"
 
 
@@ -21,8 +22,11 @@ rule pretrain:
     retries: 2
     conda:
         ENV
+    # Of each node. More than one node is a matter of the profile (docs/cluster.md).
+    threads: PROCESSES
     resources:
-        mem_mb=grows(1000, 15),
+        nodes=1,
+        mem_mb=grows(1000, 15, PROCESSES),
         runtime=grows(PRETRAIN_MINUTES),
     params:
         spec=lambda wildcards: SLICES.pretrain(
@@ -42,4 +46,4 @@ rule pretrain:
     shell:
         "python3 {SCRIPTS}/pretrain.py --spec {params.spec:q} {params.stores} {params.splits}"
         " {params.gene_sets} --code {params.code} --state {params.state} --threads {threads}"
-        " --out {params.folder} 2> >(tee {log} >&2)"
+        " --nodes {resources.nodes} --out {params.folder} 2> >(tee {log} >&2)"

@@ -1,4 +1,4 @@
-"""The command `selfcell`: what one does with one file of cells.
+"""The command `selfcell`: what one does with one file of cells, and what a study will take.
 
 Each command is a module with `parser()` and `main(args)`. Exit codes: 0 done, 1 `doctor` found
 something to mend (or a fault of ours, which shows its traceback), 2 an error of the user's, in one
@@ -26,6 +26,7 @@ COMMANDS = {
     "import-checkpoint": "turn a released checkpoint of the paper into a model folder",
     "push": "push a model folder to the Hugging Face Hub",
     "card": "describe a model folder in Markdown",
+    "plan": "say what a study will take, before it is run",
 }
 ENDING = """
 Exit codes: 0 done; 1 doctor found something to mend; 2 an error of yours, in one line.

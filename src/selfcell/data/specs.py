@@ -34,6 +34,9 @@ class SplitSpec(Section):
     """Share of cells (or of donors) in the test set, for `fraction`."""
     by: Literal["cell", "donor"] = "cell"
     """For `fraction`, what is drawn: cells, stratified by label, or whole donors."""
+    within: Where = Field(default_factory=dict)
+    """For `fraction`, values by column, all of which must hold; other cells are not used. So a
+    target may be one part of a large data set."""
     column: Column | None = None
     """For `column`, the column whose values give the sides."""
     train: tuple[str, ...] | Where = ()
@@ -53,6 +56,8 @@ class SplitSpec(Section):
         mapping = isinstance(self.train, dict), isinstance(self.test, dict)
         if self.kind == "fraction" and (self.column or self.train or self.test):
             raise ValueError("kind fraction takes no column, train or test")
+        if self.kind != "fraction" and self.within:
+            raise ValueError(f"kind {self.kind} takes no within: its sides say which cells")
         if self.kind == "column" and (not self.column or any(mapping)):
             raise ValueError("kind column needs a column, and train and test as lists of values")
         if self.kind == "where" and (self.column or not all(mapping)):

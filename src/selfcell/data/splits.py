@@ -137,6 +137,13 @@ def _sides(obs: pd.DataFrame, spec: SplitSpec) -> tuple[np.ndarray, np.ndarray]:
     if spec.kind != "fraction":
         train, test = spec.sides()
         return matches(obs, train, what), matches(obs, test, what)
+    among = matches(obs, spec.within, what)
+    is_pool, is_test = np.zeros((2, len(obs)), dtype=bool)
+    is_pool[among], is_test[among] = _drawn(obs[among], spec)
+    return is_pool, is_test
+
+
+def _drawn(obs: pd.DataFrame, spec: SplitSpec) -> tuple[np.ndarray, np.ndarray]:
     if spec.by == "donor":
         return _by_donor(obs["donor"], spec)
     is_test = np.zeros(len(obs), dtype=bool)

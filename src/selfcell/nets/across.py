@@ -49,6 +49,15 @@ def mean_across(x: Tensor) -> Tensor:
     return sum_across(x) / processes()
 
 
+def max_across(value: int) -> int:
+    """The largest `value` of any process; returns when all have come here."""
+    if processes() == 1:
+        return value
+    largest = torch.tensor(value)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return int(largest)
+
+
 @torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Put each gradient's mean over all processes in its place; every process must have the

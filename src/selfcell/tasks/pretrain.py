@@ -20,8 +20,10 @@ from selfcell.errors import DivergenceError
 from selfcell.keys import derive
 from selfcell.methods import METHODS, parameters
 from selfcell.methods.base import Batch, Context, Health, Method
+from selfcell.nets.across import processes
 from selfcell.specs import PretrainSpec
 from selfcell.train.checkpoint import StateFile
+from selfcell.train.distributed import rank, together
 from selfcell.train.loop import Plan, fit
 from selfcell.train.optim import optimiser
 from selfcell.train.precision import use_bf16
@@ -84,6 +86,9 @@ def pretrain(
 ) -> Pretrained:
     """Train one method on one corpus; a diverging loss is a result, not an error.
 
+    Several processes (`train.distributed.join`) train one method together, each on its part of
+    every batch, and return the same.
+
     Args:
         programmes: gene sets (symbols) that the method's parameters name; empty for most.
         state: where an interrupted run goes on from.
@@ -94,7 +99,9 @@ def pretrain(
     if start is not None:
         method.load_state_dict(dict(start))
     seed = derive("pretrain", spec.seed)
-    batches = Loader(corpus.cells, corpus.train_N, training.batch, seed)
+    batches = Loader(
+        corpus.cells, corpus.train_N, training.batch, seed, rank=rank(), ranks=processes()
+    )
     gated, watched = _held_back(corpus, GATED), _held_back(corpus, WATCHED)
     epoch = len(corpus.train_N) / training.batch
     plan = Plan(
@@ -108,15 +115,16 @@ def pretrain(
     adapted = optimiser(method, training.lr, training.weight_decay)
     title = f"{spec.method} on {spec.corpus.name}, seed {spec.seed}"
     try:
-        history = fit(
-            method,
-            batches,
-            adapted,
-            plan,
-            state=state,
-            measure=lambda step: _look(method.health(watched)),
-            title=title,
-        )
+        with together():
+            history = fit(
+                method,
+                batches,
+                adapted,
+                plan,
+                state=state,
+                measure=lambda step: _look(method.health(watched)),
+                title=title,
+            )
     except DivergenceError as error:
         log.warning("%s", error)
         return Pretrained(method.eval(), [], None, str(error))

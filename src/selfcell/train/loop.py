@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from selfcell.errors import DivergenceError
 from selfcell.methods.base import Batch
-from selfcell.nets.across import average_gradients, mean_across
+from selfcell.nets.across import average_gradients, max_across, mean_across
 from selfcell.train.checkpoint import Progress, StateFile
 from selfcell.train.memory import keep_memory
 from selfcell.train.optim import clip, set_rates
@@ -125,6 +125,7 @@ def fit(
                 at.history.append(row | logs | _measured(model, measure, at.step))
                 at.loss, at.losses = 0.0, 0
                 bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
+            warned.agree()
             if state and (warned.signal or time.monotonic() - saved > plan.save_every_s):
                 state.save(at, model, optimiser)
                 saved = time.monotonic()
@@ -190,9 +191,14 @@ class _Warned:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
 
+    def agree(self) -> None:
+        """Let a signal that one process got stop all of them, after the same step."""
+        self.signal = max_across(self.signal)
+
     def leave(self, where: str) -> None:
-        """Exit with `EXIT_RETRY` if a signal came."""
+        """Exit with `EXIT_RETRY` if a signal came, when the first process has saved."""
         if self.signal:
+            max_across(0)
             print(f"{where}: signal {self.signal}, stopped to be continued", file=sys.stderr)
             sys.exit(EXIT_RETRY)
 
