@@ -31,8 +31,8 @@ log = logging.getLogger("selfcell")
 ROWS = 4096
 TYPE, TERM, SAMPLE, ID = "cell_type", "cell_type_ontology_term_id", "sample", "soma_joinid"
 # a read's buffer for each column, where the library would take a gigabyte
-SETTINGS = {"soma.init_buffer_bytes": 1 << 26}
-PUBLIC = {"vfs.s3.region": "us-west-2", "vfs.s3.no_sign_request": "true"}
+SETTINGS: dict[str, str | float] = {"soma.init_buffer_bytes": 1 << 26}
+PUBLIC: dict[str, str | float] = {"vfs.s3.region": "us-west-2", "vfs.s3.no_sign_request": "true"}
 
 Obtain = Callable[[Source], Path]
 
@@ -82,7 +82,8 @@ def _opened(chosen: CensusSlice) -> Iterator[Any]:
     settings = SETTINGS | (PUBLIC if chosen.address.startswith("s3://") and not chosen.uri else {})
     context = tiledbsoma.SOMATileDBContext(tiledb_config=settings)
     try:
-        with tiledbsoma.Collection.open(chosen.address, context=context) as census:
+        opened: Any = tiledbsoma.Collection.open(chosen.address, context=context)
+        with opened as census:
             yield census["census_data"]["homo_sapiens"]
     except (tiledbsoma.SOMAError, KeyError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
