@@ -16,13 +16,14 @@ class Task(NamedTuple):
 
     Attributes:
         name: for readers. regime: the label regime shown. metrics: column heads by metric, the
-            primary one first. readouts: those shown.
+            primary one first. readouts: those shown. apart: metrics with a short table each.
     """
 
     name: str
     regime: str
     metrics: dict[str, str]
     readouts: tuple[str, ...]
+    apart: int = 1
 
 
 TASKS = {
@@ -44,39 +45,54 @@ TASKS = {
         {"pearson_protein": "Pearson per protein", "spearman_protein": "Spearman", "mse": "MSE"},
         ("ridge", "knn5", "head", "none"),
     ),
+    "integrate": Task(
+        "Data integration, scIB",
+        "none",
+        {"bio": "Biology", "batch": "Batches", "total": "Total"},
+        ("none",),
+        apart=3,
+    ),
+    "unseen": Task(
+        "Unseen data, 30 labels per type of the reference, all genes",
+        "30",
+        {"macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "balanced_accuracy": "Balanced accuracy"},
+        ("probe", "none"),
+    ),
 }
 ABSENT = "–"
 # Rows of the short table: what a reader compares first.
 FIRST = (
     ("random_mask", "frozen"), ("random_mask", "fine-tuned"), ("scratch", "fine-tuned"),
-    ("supervised", "baseline"), ("pca", "baseline"), ("logreg", "baseline"),
+    ("supervised", "baseline"), ("pca", "baseline"), ("harmony", "baseline"),
+    ("logreg", "baseline"), ("logreg_shared", "baseline"),
     ("random_encoder", "baseline"), ("majority", "baseline"), ("gene_mean", "baseline"),
     ("protein_mean", "baseline"), ("ceiling", "baseline"),
 )  # fmt: skip
 
 
 def short(folder: Path) -> str:
-    """The arms compared first, by task and target: primary metric with its 95 % interval."""
+    """The arms compared first, by task and target: primary metrics with their 95 % intervals."""
     from selfcell.stats.table import read
 
     scores, parts = read(folder / "scores.parquet"), []
     for task, shown in TASKS.items():
-        metric, head = next(iter(shown.metrics.items()))
-        rows = _arms(scores, task, metric)
-        if rows.empty:
-            continue
-        places = _places(rows)
-        lines = []
-        for method, mode in FIRST:
-            own = rows[(rows.method == method) & (rows["mode"] == mode)]
-            for origin in ("", "own pool", "the corpus"):
-                found = [_best(own, place, origin) for place in places]
-                if set(found) != {ABSENT}:
-                    lines.append([_arm(method, mode, origin), *found])
-        heads = ["Arm", *(_place_name(place) for place in places)]
-        table = markdown(heads, lines)
-        parts.append(f"*{shown.name}: {head} [95 %]*\n\n{table}")
+        for metric, head in list(shown.metrics.items())[: shown.apart]:
+            rows = _arms(scores, task, metric)
+            if not rows.empty:
+                parts.append(f"*{shown.name}: {head} [95 %]*\n\n{_compared(rows)}")
     return "\n\n".join(parts)
+
+
+def _compared(rows: pd.DataFrame) -> str:
+    """The table of the arms compared first, from means and intervals of one metric."""
+    places, lines = _places(rows), []
+    for method, mode in FIRST:
+        own = rows[(rows.method == method) & (rows["mode"] == mode)]
+        for origin in ("", "own pool", "the corpus"):
+            found = [_best(own, place, origin) for place in places]
+            if set(found) != {ABSENT}:
+                lines.append([_arm(method, mode, origin), *found])
+    return markdown(["Arm", *(_place_name(place) for place in places)], lines)
 
 
 def _best(own: pd.DataFrame, place: tuple[str, str], origin: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from selfcell.baselines import pca
-from selfcell.baselines.base import NONE
+from selfcell.baselines.base import NONE, OWN_POOL
 from selfcell.baselines.random_encoder import embed
 from selfcell.errors import ConfigError
 from selfcell.keys import generator
@@ -44,7 +44,7 @@ def rivals(spec: UnseenSpec, data: Data, run_hash: str) -> Iterator[Rows]:
 def components(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
     """Principal components of the reference's cells, read as a network's code is."""
     axes = pca.fit(data.x_PG, spec.network.hidden[-1])
-    rows.keys = {**rows.keys, "corpus": spec.reference.dataset}
+    rows.keys = {**rows.keys, "corpus": OWN_POOL}
     rows.code(spec.shares, spec.readouts, axes.embed)
 
 
