@@ -206,7 +206,7 @@ def pretrain(
     gene_sets: Path | str | None = None,
     gene_table: Path | str | None = None,
     genes: int = 2000,
-    min_genes: int = 200,
+    min_genes: int | None = None,
     hidden: tuple[int, ...] = (512, 512, 256, 256, 64),
     steps: int = 400,
     batch: int = 256,
@@ -225,7 +225,8 @@ def pretrain(
         gene_table: table that the study's rule `reference` wrote: genes are named by it, and only
             those that code for proteins are kept. None: the file's own names stand, all genes.
         genes: most variable genes that the model sees.
-        min_genes: a cell in which fewer genes are seen is not trained on.
+        min_genes: a cell in which fewer genes are seen is not trained on; None: 200, or a tenth of
+            a file of under 2,000 genes.
         hidden: widths of the encoder's layers; the last is the embedding's.
         steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
         licence: of the weights, for the card.
@@ -241,10 +242,11 @@ def pretrain(
     }  # fmt: skip
     spec = parse(PretrainSpec, settings, "pretrain")
     parameters(method, spec.params, "pretrain")
-    limits = parse(Limits, {"min_genes": min_genes}, "pretrain")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
     programmes, passed = read_gmt(gene_sets) if gene_sets else {}, InMemory()
     matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
+    fewest = own.fewest_genes(matrix.values.shape[1]) if min_genes is None else min_genes
+    limits = parse(Limits, {"min_genes": fewest}, "pretrain")
     table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
     done = qc(matrix, table, limits, {}, lambda _: passed)
     log.info("%d of %d cells pass quality control", len(passed.cells), len(done.table))

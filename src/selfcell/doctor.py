@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from selfcell.api import Model
 
-FEW_GENES = 200
 LABELS = re.compile(r"cell_?(sub)?(type|class)|label|annot|ontology|cluster|leiden|louvain", re.I)
 BATCHES = re.compile(
     r"batch|donor|sample|patient|individual|library|lane|channel|orig\.?ident|dataset|study", re.I
@@ -130,13 +129,15 @@ def _scan(matrix: own.Matrix) -> dict[str, Any]:
             seen.append(np.diff(block.indptr))
             bar.update(block.shape[0])
     total_N, seen_N = np.concatenate(totals), np.concatenate(seen)
+    fewest = own.fewest_genes(len(matrix.names.var_names))
     values = int(seen_N.sum())
     return {
         "non_zero_values": values,
         "median_counts": float(np.median(total_N)),
         "median_genes": float(np.median(seen_N)),
         "empty_cells": int((total_N == 0).sum()),
-        f"cells_under_{FEW_GENES}_genes": int((seen_N < FEW_GENES).sum()),
+        "fewest_genes": fewest,
+        "cells_under_fewest_genes": int((seen_N < fewest).sum()),
         # a block as it is read, its copy, and what the model sees of it
         "mib_to_embed": LIBRARIES + round(3 * 4 * own.BLOCK * len(matrix.names.var_names) / MIB),
         "mib_to_pretrain": LIBRARIES + round(PER_VALUE * values / MIB),
@@ -150,12 +151,12 @@ def _of_cells(facts: dict[str, Any]) -> Iterator[Finding]:
             f"{facts['empty_cells']} cells hold no counts; embed and annotate refuse them",
             "scanpy.pp.filter_cells(adata, min_counts=1)",
         )
-    few = facts.get(f"cells_under_{FEW_GENES}_genes", 0)
+    few = facts.get("cells_under_fewest_genes", 0)
     if few:
         yield Finding(
             "note",
-            f"{few} cells show under {FEW_GENES} genes; pretrain leaves them out",
-            "lower --min-genes if the file holds a selection of genes",
+            f"{few} cells show under {facts['fewest_genes']} genes; pretrain leaves them out",
+            "lower --min-genes to keep them",
         )
 
 

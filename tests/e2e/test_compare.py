@@ -99,8 +99,8 @@ def test_from_the_wheel_to_the_answer(installed: Installed, cells: Path) -> None
     assert sorted(about["cells"]["types"]) == sorted(NAMES.values())
     (row,) = about["answers"]
     low, high = row["interval_95"]
-    assert row["answer"] in ("yes", "no", "undecided") and low < row["difference"] < high
-    assert row["smallest_detectable"] > 0 and row["cpu_s"] > 0
+    assert row["answer"] in ("yes", "no", "undecided") and low <= row["difference"] <= high
+    assert row["smallest_detectable"] >= 0 and row["cpu_s"] > 0
     verdicts = VERDICTS.read(results / "verdicts.parquet")
     assert verdicts.shared_variance.item() == row["shared_variance"]
     assert all(Path(place).exists() for place in about["files"].values())

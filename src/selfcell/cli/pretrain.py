@@ -11,7 +11,6 @@ from selfcell.errors import ConfigError
 
 NUMBERS = {
     "genes": (2000, "most variable genes that the model sees", "genes"),
-    "min-genes": (200, "a cell in which fewer genes are seen is not trained on", "genes"),
     "steps": (400, "optimiser steps", "steps"),
     "batch": (256, "cells of a step", "cells"),
     "seed": (0, "of the initial weights and of all draws", "number"),
@@ -56,6 +55,11 @@ def parser() -> argparse.ArgumentParser:
             f"--{name}", type=int, default=default, metavar="N",
             help=f"{text} (default {default} {unit}), e.g. --{name} {2 * default + 1}",
         )  # fmt: skip
+    made.add_argument(
+        "--min-genes", type=int, metavar="N",
+        help="a cell in which fewer genes are seen is not trained on (default: 200 genes, or a "
+        "tenth of a file of under 2,000), e.g. --min-genes 20",
+    )  # fmt: skip
     made.add_argument(
         "--hidden", type=int, nargs="+", default=[512, 512, 256, 256, 64], metavar="N",
         help="widths of the encoder's layers in units, the last the embedding's "

@@ -18,6 +18,7 @@ FILES = {
     "contrasts": "contrasts.parquet",
     "scores": "scores.parquet",
     "figures": "figures",
+    "configuration": "study.yaml",
 }
 """What a finished study holds for its reader, in its folder."""
 MEANING = {
@@ -67,7 +68,7 @@ def _lines(about: Mapping[str, Any]) -> Iterator[str]:
             yield "no answer: no pre-trained network ended well; health.parquet says why"
         cost = about["cost"]
         yield f"cost: {cost['cpu_s'] / 60:.1f} minutes of processor time in {cost['runs']} runs"
-    yield f"types: {', '.join(cells['types'])}"
+    yield f"types: {'; '.join(cells['types'])}"
     for name, reason in cells["left_out"].items():
         yield f"left out: {name}, {reason}"
     yield from (f"{name}: {place}" for name, place in about["files"].items())

@@ -15,8 +15,6 @@ from selfcell.errors import DataError
 if TYPE_CHECKING:
     from anndata import AnnData
 
-MIN_GENES = 200
-
 
 @dataclass(frozen=True)
 class Cells:
@@ -45,7 +43,7 @@ class Cells:
     @property
     def min_genes(self) -> int:
         """Genes that a cell must show: 200, or a tenth of a file that holds a selection."""
-        return min(MIN_GENES, self.n_genes // 10)
+        return own.fewest_genes(self.n_genes)
 
 
 def look(

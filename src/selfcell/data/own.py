@@ -36,6 +36,8 @@ cells unlike any it was trained on."""
 BLOCK = 1024
 DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
 """What h5py and anndata raise on a damaged file."""
+MIN_GENES = 200
+"""Genes that a cell must show, in a file of all genes."""
 SYMBOLS = ("symbol", "gene_symbol", "gene_symbols", "feature_name", "gene_name", "gene_names")
 """Var columns in which files whose var names are Ensembl ids keep the symbols."""
 
@@ -130,6 +132,12 @@ class Matrix:
                 if column in self.names.var:
                     return [str(name) for name in self.names.var[column]], names
         return names, ids
+
+
+def fewest_genes(n_genes: int) -> int:
+    """Genes that a cell must show to be trained on: `MIN_GENES`, or a tenth of the file's where
+    that is less, since such a file holds a selection."""
+    return min(MIN_GENES, n_genes // 10)
 
 
 def is_ensembl(name: str) -> bool:
