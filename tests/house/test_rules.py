@@ -14,7 +14,13 @@ from selfcell.figures import FIGURES
 from tests.tree import REPO, tracked
 
 TARGETS = {"all", "figures"}  # rules that gather files and run nothing
-TOOLS = {"plan", "schema", "readme", "release", "study"}  # scripts that the Makefile runs, outside any study
+TOOLS = {
+    "plan",
+    "schema",
+    "readme",
+    "release",
+    "study",
+}  # scripts that the Makefile runs, outside any study
 RULE_FILES = tracked("Snakefile", "workflow/*.smk")
 START = re.compile(r"^(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 # A rule made for each figure: `rule:` in a loop, named by an f-string that begins with its kind.
