@@ -22,7 +22,7 @@ from selfcell.methods.base import Batch, Context, Health, Method
 from selfcell.metrics.geometry import alignment, effective_rank, retrieval, spread, uniformity
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
-from selfcell.views.augment import Augment, both
+from selfcell.views.augment import Augment, both, second
 
 TIMES_CHANCE = 10.0
 GATE = Augment(p=1.0, nb=0.2, gaussian=0.0, dropout=0.8)
@@ -75,12 +75,12 @@ class Siamese(Method):
         self.register_buffer("measured_G", torch.as_tensor(context.measured_G), persistent=False)
 
     def views(self, batch: Batch) -> Tensor:
-        """(V*B, G) first views, then second views, of log1p expression."""
+        """(V*B, G) first views, then second views, in the type that a layer computes in."""
+        first_BG = self.augment(batch.x_BG, batch.noise, self.measured_G)
         if self.clean_second:
-            view_BG = self.augment(batch.x_BG, batch.noise, self.measured_G)
-            return torch.cat([view_BG, batch.x_BG])
-        x_NG = torch.cat([batch.x_BG, batch.x_BG])
-        return self.augment(x_NG, both(batch.noise), self.measured_G)
+            return torch.cat([first_BG, batch.x_BG.to(first_BG.dtype)])
+        second_BG = self.augment(batch.x_BG, second(batch.noise), self.measured_G)
+        return torch.cat([first_BG, second_BG])
 
     def codes(self, batch: Batch) -> Tensor:
         """(V, B, D) codes of two fresh views, in training mode."""
