@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from selfcell.figures import FIGURES
 from selfcell.methods import METHODS
 from tests.tree import REPO, tracked
 
@@ -81,10 +80,7 @@ def test_readme_links_the_pages() -> None:
     assert [page for page in pages if f": {page}\n" not in menu] == []
 
 
-def test_the_pages_list_every_figure_and_method() -> None:
-    figures = (REPO / "docs/how-to/figures.md").read_text(encoding="utf-8")
-    named = re.findall(r"^\| (\d) \| `(\w+)`", figures, re.MULTILINE)
-    assert named == [(str(number), name) for number, name in enumerate(FIGURES, start=1)]
+def test_the_page_of_methods_lists_every_one() -> None:
     methods = (REPO / "docs/methods.md").read_text(encoding="utf-8")
     assert re.findall(r"^::: (\S+)$", methods, re.MULTILINE) == list(METHODS.values())
 
