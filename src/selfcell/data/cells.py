@@ -114,7 +114,7 @@ class StoreCells:
             )
         return cls(
             parts=stores,
-            part_N=np.repeat(np.arange(len(picks)), [len(rows) for _, rows in picks]),
+            part_N=np.repeat(np.arange(len(picks), dtype=np.int16), [len(r) for _, r in picks]),
             row_N=np.concatenate([np.asarray(rows, dtype=np.int64) for _, rows in picks]),
             measured_G=np.logical_and.reduce([store.measured_G for store in stores]),
             key_N=np.concatenate([store.key_N[rows] for store, rows in picks]),
