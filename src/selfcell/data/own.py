@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from selfcell.data import contract, genes
+from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
 from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
@@ -109,9 +109,7 @@ class Matrix:
                     raise unreadable(f"data set {self.spec.name!r}", error) from error
                 if start + step < self.values.shape[0]:
                     ahead = [reader.submit(lambda at: values[at : at + step], start + step)]
-                block.sum_duplicates()
-                if np.count_nonzero(block.data) < block.nnz:
-                    block.eliminate_zeros()
+                tally.tidy(block)
                 yield start, block
 
     def counts(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:

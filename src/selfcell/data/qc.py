@@ -5,7 +5,7 @@ vocabulary decides which genes the study uses, but the rare ones are counted.
 
 One pass over the counts, by blocks of rows, checks, measures, filters and writes; where cells are
 drawn or doublets dropped, a pass before it measures. What is kept of a cell is its row of the
-table, about 250 bytes.
+table, about a kilobyte with the copies that writing makes (docs/scale.md).
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def on_disk(path: Path) -> Iterator[AnnData]:
     """An h5ad whose matrices stay on disk. Raises what h5py and anndata raise."""
     import h5py
 
-    # a cache that holds a chunk of any sane size: each is unpacked once
-    with h5py.File(path, "r", rdcc_nbytes=64 << 20) as file:
+    # the chunk in which one block ends and the next begins is unpacked once
+    with h5py.File(path, "r", rdcc_nbytes=8 << 20) as file:
         yield _lazy(file)
 
 

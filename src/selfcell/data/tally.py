@@ -14,6 +14,16 @@ from scipy import sparse
 compiled: Any = numba.njit(cache=True, nogil=True)
 
 
+def tidy(block: sparse.csr_matrix) -> None:
+    """Sort a block's values, sum those of one place, drop zeros; mostly there is nothing to do."""
+    if block.data.dtype == np.float32 and block.indices.dtype == np.int32:
+        block.has_canonical_format = _is_tidy(block.data, block.indices, block.indptr)
+        if block.has_canonical_format:
+            return
+    block.sum_duplicates()
+    block.eliminate_zeros()
+
+
 def measure(block: sparse.csr_matrix, marked_F: np.ndarray) -> tuple[np.ndarray, int]:
     """Per cell: counts, counts of marked genes, genes seen ((3, B) float64); and where in `data`
     the first value stands that is no count, or -1."""
@@ -30,6 +40,17 @@ def add(block: sparse.csr_matrix, scale_B: np.ndarray, sums_F4: np.ndarray) -> N
     data = block.data.astype(np.float32, copy=False)
     indices, indptr = block.indices.astype(np.int32, copy=False), block.indptr.astype(np.int64)
     _add(data, indices, indptr, scale_B, sums_F4)
+
+
+@compiled
+def _is_tidy(data_V: np.ndarray, index_V: np.ndarray, indptr_B: np.ndarray) -> bool:
+    for cell in range(len(indptr_B) - 1):
+        last = -1
+        for at in range(indptr_B[cell], indptr_B[cell + 1]):
+            if index_V[at] <= last or data_V[at] == 0:
+                return False
+            last = index_V[at]
+    return True
 
 
 @compiled
