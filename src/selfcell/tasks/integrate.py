@@ -185,7 +185,8 @@ def continued(model: Trained, data: Data, spec: IntegrateSpec, fresh: bool) -> A
 
 
 def networks(spec: IntegrateSpec, models: Iterable[Trained], data: Data) -> Iterator[Arm]:
-    """Every network frozen, those asked for also trained on, and scratch once a method's seed."""
+    """Every network frozen, those asked for also trained on; scratch once a seed, by the task of
+    the first of those."""
     begun = set()
     for model in models:
         about = model.about["spec"]
