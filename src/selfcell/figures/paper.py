@@ -55,7 +55,11 @@ PAPER: tuple[Entry, ...] = (
         f"CITE-seq of bone marrow, predicted against true values of six proteins: {NEEDS}",
     ),
     Entry("RNA to open chromatin", (), f"Multiome of bone marrow: {NEEDS}"),
-    Entry("Integration of data sets: scIB scores", (), f"lung and PBMC data sets: {NEEDS}"),
+    Entry(
+        "Integration of data sets: scIB scores",
+        (),
+        f"scored here, in the score table; lung and PBMC data sets: {NEEDS}",
+    ),
     Entry(
         "Supplement: donors, cells and labels in number",
         ("label_efficiency", "gain_map"),

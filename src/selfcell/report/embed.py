@@ -69,4 +69,5 @@ def caption(path: Path) -> Caption:
     # Nothing but text is wanted: no file or raw HTML comes in through a caption.
     safe = {"file_insertion_enabled": False, "raw_enabled": False, "halt_level": 2}
     parts = publish_parts(text[found.end() :], writer="html5", settings_overrides=safe)
-    return Caption(" ".join(found[1].split()).rstrip("."), parts["body"].strip())
+    html = parts["body"].strip().replace(" %", "\u00a0%")
+    return Caption(" ".join(found[1].split()).rstrip("."), html)
