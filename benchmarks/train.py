@@ -28,6 +28,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
 PRECISIONS = ("float32", "bfloat16")
 LARGEST_PRODUCT = 4096
+PRODUCT = 2 * LARGEST_PRODUCT**3  # FLOP
 
 
 @dataclass(frozen=True)
@@ -213,16 +214,17 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
     if method == "random_mask":  # float32 only: beside both precisions of ours
         systems.insert(0, ("theirs", "released-step"))
     runs: dict[str, list[dict[str, float]]] = {name: [] for _, name in systems}
-    bound: list[float] = []
+    bound: list[dict[str, float]] = []
     flops = {}
     for _ in range(args.repeats):
         ways["gemm"].send(Job("gemm", "", precision, args.steps))
-        bound.append(ways["gemm"].recv()["cells_per_s"] * 2 * LARGEST_PRODUCT**3)
+        bound.append(ways["gemm"].recv())
         for where, name in systems:
             ways[where].send(Job(name, method, precision, args.steps))
             runs[name].append(ways[where].recv())
             flops[name] = runs[name][-1]["flops"]
     middle = statistics.median
+    rate = middle(most["cells_per_s"] for most in bound) * PRODUCT / 1e9
     for name, mine in runs.items():
         row = {"system": name, "method": method, "batch": args.batch, "precision": precision}
         row["beside"] = precision
@@ -230,15 +232,16 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
             row["precision"] = "float32"
         for key in ("cells_per_s", "cells_per_cpu_s"):
             row[key] = middle(run[key] for run in mine)
-        shares = [
-            run["cells_per_s"] * flops[plain] / rate for run, rate in zip(mine, bound, strict=True)
-        ]
-        row |= {"share_of_gemm_bound": middle(shares), "loss": mine[-1]["loss"]}
+        for kind, key in (("", "cells_per_s"), ("cpu_", "cells_per_cpu_s")):
+            turns = zip(mine, bound, strict=True)
+            shares = (flops[plain] * run[key] / (PRODUCT * most[key]) for run, most in turns)
+            row[f"{kind}share_of_gemm_bound"] = middle(shares)
+        row["loss"] = mine[-1]["loss"]
         for other in runs.keys() - {name}:
             for kind, key in (("times", "cells_per_s"), ("cpu_times", "cells_per_cpu_s")):
                 pairs = zip(mine, runs[other], strict=True)
                 row[f"{kind}_{other}"] = middle(one[key] / two[key] for one, two in pairs)
-        row |= {"mflop_per_cell": flops[plain] / 1e6, "gemm_gflop_per_s": middle(bound) / 1e9}
+        row |= {"mflop_per_cell": flops[plain] / 1e6, "gemm_gflop_per_s": rate}
         names = ("genes", "threads", "device", "steps", "repeats")
         yield row | {key: getattr(args, key) for key in names} | {"load": os.getloadavg()[0]}
 
