@@ -86,7 +86,7 @@ def pretrain(
 ) -> Pretrained:
     """Train one method on one corpus; a diverging loss is a result, not an error.
 
-    Several processes (`train.distributed.join`) train one method together, each on its part of
+    Several processes (`train.distributed.enter`) train one method together, each on its part of
     every batch, and return the same.
 
     Args:
