@@ -13,7 +13,7 @@ FILES = tracked()
 # Written in pieces, so that this file passes its own test.
 MACHINE = re.compile("(?<![A-Za-z0-9_.])/(?:" + "|".join(("work", "root", "home", "Users")) + ")/")
 TEMPORARY = re.compile("(?<![A-Za-z0-9_.])/" + "tmp/")
-PRIVATE = re.compile(r"\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b")
+PRIVATE = re.compile(r"(?<!==)\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b")
 ADDRESS = re.compile(r"\b(?:https?|ftp)://([A-Za-z0-9.\-\[\]:{}]+)")
 PUBLIC = (
     "127.0.0.1", "localhost", "arxiv.org", "chanzuckerberg.github.io", "citeseerx.ist.psu.edu",
