@@ -225,8 +225,7 @@ def pretrain(
         gene_table: table that the study's rule `reference` wrote: genes are named by it, and only
             those that code for proteins are kept. None: the file's own names stand, all genes.
         genes: most variable genes that the model sees.
-        min_genes: a cell in which fewer genes are seen is not trained on; None: 200, or a tenth of
-            a file of under 2,000 genes.
+        min_genes: a cell that shows fewer is left out; None: 200, or a tenth of the file's.
         hidden: widths of the encoder's layers; the last is the embedding's.
         steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
         licence: of the weights, for the card.
@@ -238,16 +237,15 @@ def pretrain(
     settings = {
         "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
         "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
-        "training": {"steps": steps, "batch": batch, "lr": lr},
-    }  # fmt: skip
+        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
     spec = parse(PretrainSpec, settings, "pretrain")
     parameters(method, spec.params, "pretrain")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
     programmes, passed = read_gmt(gene_sets) if gene_sets else {}, InMemory()
     matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
     fewest = own.fewest_genes(matrix.values.shape[1]) if min_genes is None else min_genes
-    limits = parse(Limits, {"min_genes": fewest}, "pretrain")
     table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
+    limits = parse(Limits, {"min_genes": fewest}, "pretrain")
     done = qc(matrix, table, limits, {}, lambda _: passed)
     log.info("%d of %d cells pass quality control", len(passed.cells), len(done.table))
     vocabulary, _ = choose({"cells": passed.cells}, [CELLS], {}, chosen)

@@ -45,4 +45,4 @@ rule report:
         code=code("report"),
     shell:
         "python3 {SCRIPTS}/report.py --about {params.about:q} --results {params.results}"
-        " --captions {input.captions} --out {output} 2> >(tee {log} >&2)"
+        " --captions {input.captions:q} --out {output} 2> >(tee {log} >&2)"

@@ -21,6 +21,13 @@ def parser() -> argparse.ArgumentParser:
         "selfcell compare cells.h5ad --labels cell_type --batch donor --effort quick",
     )
     common.add_file(made)
+    _add_cells(made)
+    _add_run(made)
+    return made
+
+
+def _add_cells(made: argparse.ArgumentParser) -> None:
+    """What the cells are, and which others go with them."""
     made.add_argument(
         "--labels", default="cell_type", metavar="COLUMN",
         help="obs column of cell types; cells without one are left out (default %(default)s), "
@@ -32,12 +39,6 @@ def parser() -> argparse.ArgumentParser:
         "divided at random), e.g. --batch donor",
     )  # fmt: skip
     made.add_argument(
-        "--effort", default="default", metavar="HOW",
-        help="what is run. quick: one pretext task, frozen; default: two, and fine-tuning; full: "
-        "five, five seeds, twenty draws. About 3, 8 and 120 minutes on two cores for 3,000 cells "
-        "(default %(default)s), e.g. --effort quick",
-    )  # fmt: skip
-    made.add_argument(
         "--corpus", action="append", default=[], metavar="FILE",
         help="other cells to pre-train on, a file or a data set of the study; repeat for several "
         "(default: the file's own training cells alone), e.g. --corpus kang",
@@ -45,6 +46,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--corpus-layer", default="", metavar="NAME",
         help="where the raw counts of those files are (default: X), e.g. --corpus-layer counts",
+    )  # fmt: skip
+
+
+def _add_run(made: argparse.ArgumentParser) -> None:
+    """How much is run, and where."""
+    made.add_argument(
+        "--effort", default="default", metavar="HOW",
+        help="what is run. quick: one pretext task, frozen; default: two, and fine-tuning; full: "
+        "five, five seeds, twenty draws. About 3, 8 and 60 minutes of one core for 3,000 cells "
+        "(default %(default)s), e.g. --effort quick",
     )  # fmt: skip
     made.add_argument(
         "--out", type=Path, default=Path(), metavar="FOLDER",
@@ -74,7 +85,6 @@ def parser() -> argparse.ArgumentParser:
         help="say what it would take, and write its configuration (default: run it), "
         "e.g. --dry-run --json",
     )  # fmt: skip
-    return made
 
 
 def main(args: argparse.Namespace) -> None:

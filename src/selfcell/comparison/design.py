@@ -108,15 +108,10 @@ def configuration(
     asked = EFFORTS[effort]
     limit = asked.max_cells if max_cells is None else max_cells
     others = [_other(text, corpus_layer) for text in corpora]
-    pool = {"dataset": name, "pool_of": name}
-    own_pool = f"{name}_pool"
+    own_pool, shuffled = f"{name}_pool", f"{name}_pool_shuffled"
+    pool = {"sources": [{"dataset": name, "pool_of": name}], "vocabulary": False}
+    control = {"name": shuffled, **pool, "shuffle_genes": True, "methods": ["random_mask"]}
     named = [own_pool, *(entry["name"] for entry in others)]
-    control = {
-        "name": f"{own_pool}_shuffled",
-        "sources": [pool],
-        "shuffle_genes": True,
-        "vocabulary": False,
-    }
     return {
         "study": name,
         "lineage": {"scores": False},
@@ -129,23 +124,30 @@ def configuration(
             "transcription_factors": False,
         },
         "corpora": [
-            {"name": own_pool, "sources": [pool], "vocabulary": False},
+            {"name": own_pool, **pool},
             *({"name": each, "sources": [{"dataset": each}]} for each in named[1:]),
-            *[{**control, "methods": ["random_mask"]}] * asked.control,
+            *[control] * asked.control,
         ],
         "targets": [
             {
                 "name": name,
                 "dataset": name,
                 "split": split(cells.batch),
-                "corpora": named + [control["name"]] * asked.control,
+                "corpora": named + [shuffled] * asked.control,
                 "fine_tune": named if asked.tuned else [],
             }
         ],
         "labels": {"regimes": list(asked.regimes), "draws": asked.draws, "min_test": min_test},
+        **_budget(asked, cells.n_cells),
+    }
+
+
+def _budget(asked: Effort, n_cells: int) -> dict[str, Any]:
+    """The sections that say how much is trained and held against it."""
+    return {
         "pretraining": {
             "steps": asked.steps,
-            "batch": 256 if cells.n_cells >= SMALL else 64,
+            "batch": 256 if n_cells >= SMALL else 64,
             "seeds": list(range(asked.seeds)),
         },
         "methods": [{"name": method} for method in asked.methods],

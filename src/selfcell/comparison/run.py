@@ -78,15 +78,17 @@ def compare(
     from_mapping(settings, "the study of your cells")
     folder = out / "results" / study
     config = _write(settings, folder / "study.yaml")
-    about = {"study": study, "cells": told(found)}
+    about: dict[str, Any] = {"study": study, "cells": told(found)}
     if dry_run:
-        return Comparison(
-            about | {"plan": _plan(settings), "files": {"configuration": str(config)}}
-        )
+        about["plan"], about["files"] = _plan(settings), {"configuration": str(config)}
+        return Comparison(about)
     run(config, out, study, cores)
-    about |= read(folder, study)
-    answer = Comparison(about)
-    write_json(about, folder / "answer.json")
+    return _kept(Comparison(about | read(folder, study)), folder)
+
+
+def _kept(answer: Comparison, folder: Path) -> Comparison:
+    """The answer, written beside the tables it is read from."""
+    write_json(dict(answer.about), folder / "answer.json")
     with atomic(folder / "answer.txt") as temporary:
         temporary.write_text(answer.text() + "\n", encoding="utf-8")
     return answer
