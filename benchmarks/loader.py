@@ -107,8 +107,8 @@ def prepare(args: argparse.Namespace) -> None:
 def compare(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Convert for each system, then measure all in turn; one line each."""
     prepare(args)
-    found = {name: interpreter(name, args.environments) for name, _, _ in RUNS}
-    there = {name: python for name, python in found.items() if python and name in args.systems}
+    found = {name: interpreter(name, args.environments) for name in args.systems}
+    there = {name: python for name, python in found.items() if python}
     for name, python in () if args.prepared else there.items():
         before = size(args.work)
         line = {"system": name, "out": "prepare", "cells": args.cells}
