@@ -21,6 +21,7 @@ import pytest
 from tests.tree import REPO, copied
 
 if TYPE_CHECKING:
+    from tests.e2e.installed import Installed
     from tests.e2e.project import Project
 
 NEEDS = {
@@ -81,3 +82,11 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(copied(tmp_path_factory.mktemp("smoke") / "checkout"))
     project.log = project.run().stdout
     return project
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel in an environment of its own, made once for all tests."""
+    from tests.e2e.installed import install
+
+    return install(tmp_path_factory.mktemp("installed with spaces"))

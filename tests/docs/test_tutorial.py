@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
 import pytest
 
+from tests.e2e.installed import Installed
 from tests.tree import REPO
 
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -24,31 +22,13 @@ def test_the_page_shows_each_step() -> None:
 
 
 @pytest.mark.slow
-def test_the_tutorial_runs(tmp_path: Path) -> None:
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    command = commands / "selfcell"  # of this environment, whether it is on the PATH or not
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m selfcell "$@"\n')
-    command.chmod(0o755)
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+def test_the_tutorial_runs_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
     said = ""
     for language, code in BLOCK.findall(PAGE):
-        words = ["bash", "-euo", "pipefail"] if language == "bash" else [sys.executable, "-"]
-        done = subprocess.run(
-            words,
-            input=code,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
-        said += done.stdout
-    assert "selfcell_label" in anndata.read_h5ad(folder / "named.h5ad").obs
-    assert "X_selfcell" in anndata.read_h5ad(folder / "embedded.h5ad").obsm
+        words = ["bash", "-euo", "pipefail"] if language == "bash" else ["python", "-"]
+        said += installed.run(tmp_path, *words, stdin=code).stdout
+    assert "selfcell_label" in anndata.read_h5ad(tmp_path / "named.h5ad").obs
+    assert "X_selfcell" in anndata.read_h5ad(tmp_path / "embedded.h5ad").obsm
     accuracy, macro = (
         float(found) for found in re.findall(r"(?:accuracy|macro-F1) ([01]\.\d+)", said)
     )

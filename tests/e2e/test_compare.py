@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import anndata
@@ -18,6 +13,7 @@ import pandas as pd
 import pytest
 
 from selfcell.stats.pretrain import VERDICTS
+from tests.e2e.installed import Installed
 from tests.e2e.project import Project
 from tests.e2e.test_own_data import own_cells
 from tests.tree import REPO
@@ -25,51 +21,6 @@ from tests.tree import REPO
 pytestmark = pytest.mark.slow
 
 NAMES = {"T cell": "Müller, réti", "B cell": "NK (CD56+/-)", "Monocyte, CD14+": "β; 'x' & y"}
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A virtual environment that holds the wheel above the libraries of this one.
-
-    Attributes:
-        python: its interpreter.
-    """
-
-    python: Path
-
-    def selfcell(
-        self, folder: Path, *words: str, code: int = 0
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command in a folder, where no source of this checkout is in sight."""
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        kept["PATH"] = "/usr/bin:/bin"
-        command = [str(self.python.with_name("selfcell")), *words]
-        done = subprocess.run(
-            command, cwd=folder, env=kept, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stderr[-6000:]
-        return done
-
-
-def pip(python: Path, *words: str) -> None:
-    """Run pip of an environment."""
-    command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel, built and installed."""
-    root = tmp_path_factory.mktemp("installed with spaces")
-    subprocess.run([sys.executable, "-m", "venv", str(root / "venv")], check=True)
-    python = root / "venv" / "bin" / "python"
-    pip(python, "wheel", "--no-deps", "--wheel-dir", str(root / "dist"), str(REPO))
-    (wheel,) = (root / "dist").glob("*.whl")
-    pip(python, "install", "--no-deps", str(wheel))
-    (library,) = (root / "venv" / "lib").glob("python*/site-packages")
-    (library / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return Installed(python)
 
 
 @pytest.fixture(scope="module")
