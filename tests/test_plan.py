@@ -109,7 +109,7 @@ def test_pre_training_on_gpus_takes_what_their_rate_says() -> None:
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
     with contextlib.suppress(SystemExit):
-        cli.main(["plan", str(REPO / "configs/smoke.yaml"), "--results", str(REPO / "results")])
+        cli.main(["plan", str(REPO / "configs/smoke.yaml"), "--offline"])
     said = capsys.readouterr().out
     for part in ("pretrain         2", "on 2 workers", "GB; free", "to fetch"):
         assert part in said
@@ -117,7 +117,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
 
 def test_a_study_whose_files_are_missing_cannot_run(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as end:
-        cli.main(["plan", str(REPO / PAPER), "--gpu-rate", "1e5", "--json"])
+        cli.main(["plan", str(REPO / PAPER), "--gpu-rate", "1e5", "--json", "--offline"])
     out, err = capsys.readouterr()
     assert end.value.code == 2 and "5 own files are not there: data/" in err
     assert json.loads(out)["gpu_hours"] > 100

@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         "plan",
         "Say what a study will take, before it is run: jobs, hours, memory, disk, downloads; from "
         "what the jobs of the released study took. Exit code 2: it cannot run, for lack of disk "
-        "space or of a file.",
+        "space, of a file, or of a source that cannot be reached.",
         "selfcell plan configs/paper.yaml --workers 100 --gpu-rate 150000",
     )
     made.add_argument("config", type=Path, help="configuration of the study")
@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
         "--cache", default="", metavar="FOLDER",
         help="of downloads (default: $SELFCELL_CACHE, ~/.cache/selfcell), e.g. --cache cache",
     )  # fmt: skip
+    made.add_argument(
+        "--offline", action="store_true",
+        help="do not ask the network whether what is to be fetched can be had (default: ask), "
+        "e.g. --offline",
+    )  # fmt: skip
     return made
 
 
@@ -44,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
     """Reckon and print; then say what is missing, if anything is."""
     from selfcell import plan
     from selfcell.config import load_config
-    from selfcell.errors import DataError
+    from selfcell.errors import DataError, FetchError
     from selfcell.study import Study
 
     study = Study(load_config(args.config))
@@ -57,6 +62,12 @@ def main(args: argparse.Namespace) -> None:
     if absent:
         got = f"{len(absent)} own files are not there: {', '.join(absent)}"
         raise DataError(got, "the files that `path:` names", "put them there, or correct `path:`")
+    if facts["out_of_reach"]:
+        raise FetchError(
+            "; ".join(facts["out_of_reach"].values()),
+            "all sources of the study within reach",
+            "check the network, or put the files into a folder named by SELFCELL_MIRRORS",
+        )
     if facts["free_gb"] < facts["disk_gb"]:
         got = f"{args.results} has {facts['free_gb']:.1f} GB of free space"
         raise DataError(got, f"{facts['disk_gb']:.1f} GB", "free some disk space")
@@ -66,12 +77,16 @@ def reckoned(study: Any, args: argparse.Namespace) -> dict[str, Any]:
     """All that is known of a study before it runs, by name."""
     from selfcell import plan
     from selfcell.data.fetch import cache_dir, mirror_list
+    from selfcell.data.reach import out_of_reach
     from selfcell.study import Study
 
     found = plan.shares(study)
     if args.gpu_rate:
         found = plan.on_gpus(found, study, args.gpu_rate)
-    wanted = plan.missing(study, cache_dir(args.cache), mirror_list(study.config.mirrors))
+    mirrors = mirror_list(study.config.mirrors)
+    wanted = [source.artefact for source in plan.missing(study, cache_dir(args.cache), mirrors)]
+    distant = {artefact.name: artefact for artefact in wanted if artefact.kind != "local"}
+    asked = [] if args.offline else list(distant.values())
     gpu = found["pretrain"].hours if args.gpu_rate else 0.0
     released = Study(plan.load_config(plan.RELEASED / "config.yaml"))
     return {
@@ -86,7 +101,8 @@ def reckoned(study: Any, args: argparse.Namespace) -> dict[str, Any]:
         "times_the_data": plan.size_mb(study) / plan.size_mb(released),
         "disk_gb": plan.disk_gb(study),
         "free_gb": plan.free_gb(args.results),
-        "to_fetch_mb": {source.artefact.name: source.artefact.size_mb for source in wanted},
+        "to_fetch_mb": {artefact.name: artefact.size_mb for artefact in wanted},
+        "out_of_reach": out_of_reach(asked, mirrors),
     }
 
 
