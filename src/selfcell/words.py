@@ -19,7 +19,8 @@ def arms(text: str, corpus: str = "") -> str:
     found = []
     for arm in text.split(" | "):
         method, *rest = arm.split("/")
-        words = [style.corpus_name(word) for word in rest if word != corpus]
+        parts = [word.split("+") for word in rest if word != corpus]  # "+": both corpora together
+        words = [" + ".join(map(style.corpus_name, part)) for part in parts]
         words = [{"knn1": "1-NN", "knn5": "5-NN"}.get(word, word) for word in words]
         found.append(style.method_name(method) + (f" ({', '.join(words)})" if words else ""))
     return " or ".join(found)
