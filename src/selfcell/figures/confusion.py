@@ -100,7 +100,7 @@ def draw(frame: pd.DataFrame) -> Figure:
                 _panel(axes, values, names, signed=head == "difference")
                 axes.set_xlabel(f"predicted: {head}")
             counts = [f"{_short(row.true)}  {row.n_true:,}" for row in order.itertuples()]
-            panels[0].set_yticks(range(len(names)), counts)
+            panels[0].set_yticks(np.arange(len(names)) + 0.5, counts)
             words = f"{style.learned_on(corpus)}; labels: {own.regime.iloc[0]}"
             style.title(panels[0], index, style.target_name(target), words)
     return figure
@@ -113,20 +113,19 @@ def _matrix(own: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 
 
 def _panel(axes: Axes, value_CC: np.ndarray, names: Sequence[str], *, signed: bool) -> None:
-    import matplotlib as mpl
+    import seaborn as sns
 
     # Colours end where the numbers on top would no longer be read.
-    colours = mpl.colormaps["PuOr_r" if signed else "Blues"]
     place_CC = 0.5 + 0.25 * np.clip(value_CC / 40, -1, 1) if signed else 0.6 * value_CC / 100
-    n = len(names)
-    edges = np.arange(n + 1) - 0.5
-    axes.pcolormesh(edges, edges, place_CC, cmap=colours, vmin=0, vmax=1, rasterized=True)
-    for i, j in np.ndindex(n, n) if n <= MOST else ():
-        if abs(value_CC[i, j]) >= 0.5:
-            text = f"{value_CC[i, j]:+.0f}" if signed else f"{value_CC[i, j]:.0f}"
-            axes.text(j, i, text.replace("-", "−"), ha="center", va="center", fontsize=style.SMALL)
-    axes.set_xticks(range(n), [_short(name) for name in names], rotation=90)
-    axes.set_ylim(n - 0.5, -0.5)
+    form = "{:+.0f}" if signed else "{:.0f}"
+    said = np.vectorize(lambda x: form.format(x).replace("-", "−") if abs(x) >= 0.5 else "")
+    sns.heatmap(
+        place_CC, vmin=0, vmax=1, cmap="PuOr_r" if signed else "Blues", cbar=False, ax=axes,
+        rasterized=True, annot=said(value_CC) if len(names) <= MOST else None, fmt="",
+        annot_kws={"fontsize": style.SMALL, "color": "black"}, yticklabels=False,
+        xticklabels=[_short(name) for name in names],
+    )  # fmt: skip
+    axes.tick_params(axis="x", rotation=90)
     axes.tick_params(length=0)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
@@ -26,6 +27,7 @@ COMPARISONS = {
 }
 WIDEST = 0.15  # macro-F1; larger differences have the strongest colour
 ROW_MM = 8.5
+STRONG = ("better", "worse", "equivalent")
 
 
 def table(files: Sequence[Path]) -> pd.DataFrame:
@@ -86,8 +88,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             + (f"\n{size[corpus]:,} cells" if size[corpus] else "")
             for target, corpus in places
         ]
-        axes[0].set_yticks(range(len(places)), labels)
-        axes[0].set_ylim(len(places) - 0.5, -0.5)
+        axes[0].set_yticks(np.arange(len(places)) + 0.5, labels)
     return figure
 
 
@@ -98,27 +99,26 @@ def _regimes(own: pd.DataFrame) -> list[str]:
 def _panel(
     axes: Axes, own: pd.DataFrame, places: Sequence[tuple[str, str]], regimes: Sequence[str]
 ) -> None:
-    import matplotlib as mpl
-    from matplotlib.patches import Rectangle
+    import seaborn as sns
 
-    # purple to orange is told apart by every eye; its dark ends would hide the numbers
-    colours = mpl.colormaps["PuOr_r"]
+    level_PR = np.full((len(places), len(regimes)), np.nan)
+    text_PR = np.full(level_PR.shape, "", dtype=object)
+    bold: set[str] = set()
     for row in own.itertuples():
         x, y = regimes.index(str(row.regime)), places.index((row.target, row.corpus))
         if pd.isna(row.difference):
-            text, face = "did not learn" if row.n_failed else "not run", "white"
+            text_PR[y, x] = "did not learn" if row.n_failed else "not run"
         else:
-            level = max(-1.0, min(1.0, row.difference / WIDEST))
-            face = colours(0.5 + 0.25 * level)
-            text = f"{row.difference:+.3f}\n{row.verdict}".replace("-", "−")
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white"))
-        strong = row.verdict in ("better", "worse", "equivalent")
-        axes.text(
-            x, y, text, ha="center", va="center", fontsize=style.SMALL, linespacing=1.15,
-            fontweight="bold" if strong else "normal",
-        )  # fmt: skip
-    axes.set_xlim(-0.5, len(regimes) - 0.5)
-    axes.set_xticks(range(len(regimes)), regimes)
-    axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
+            level_PR[y, x] = max(-1.0, min(1.0, row.difference / WIDEST))
+            text_PR[y, x] = f"{row.difference:+.3f}\n{row.verdict}".replace("-", "−")
+            bold |= {text_PR[y, x]} if row.verdict in STRONG else set()
+    # Purple to orange is told apart by every eye; its dark ends would hide the numbers.
+    sns.heatmap(
+        np.nan_to_num(level_PR), vmin=-2, vmax=2, cmap="PuOr_r", cbar=False, ax=axes,
+        linewidths=1.0, linecolor="white", annot=text_PR, fmt="", xticklabels=regimes,
+        yticklabels=False,
+        annot_kws={"fontsize": style.SMALL, "color": "black", "linespacing": 1.15},
+    )  # fmt: skip
+    for text in axes.texts:
+        text.set_fontweight("bold" if text.get_text() in bold else "normal")
+    axes.tick_params(length=0, rotation=0)
