@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anndata
@@ -72,6 +73,15 @@ def test_a_job_that_says_nothing(tmp_path: Path, program: Callable[[str], None])
         run(tmp_path / "c.yaml", tmp_path, "mine")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as on a terminal; a shell's background jobs are started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_no_traceback(tmp_path: Path, program: Callable[[str], None]) -> None:
     program(f"import os, signal; os.kill({os.getpid()}, signal.SIGINT)")
     with pytest.raises(StudyError, match="goes on where it stopped"):

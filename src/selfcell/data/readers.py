@@ -153,9 +153,12 @@ def _sparse_rows(node: Any, read_elem: Callable[[Any], Any]) -> csr_matrix:
 
 def whole_chunks(node: Any, rows: int) -> int:
     """About so many rows of a stored matrix that whole storage chunks are read: a chunk read twice
-    is decompressed twice."""
+    is decompressed twice. Dask names the rows of every chunk, other stores those of one."""
     chunks = getattr(node, "chunks", None)
-    return max(chunks[0], rows // chunks[0] * chunks[0]) if chunks else rows
+    if not chunks:
+        return rows
+    chunk = max(chunks[0]) if isinstance(chunks[0], tuple) else chunks[0]
+    return max(chunk, rows // chunk * chunk)
 
 
 def read_10x_h5(path: Path, spec: DatasetSpec) -> AnnData:

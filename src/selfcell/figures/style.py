@@ -56,6 +56,8 @@ METHOD_NAMES = {
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
     "vicreg": "VICReg",
+    "harmony": "Harmony",
+    "scvi": "scVI",
     "scratch": "from scratch",
     "scratch_long": "from scratch, longer",
     "scratch_shallow": "from scratch, one layer",
@@ -74,6 +76,9 @@ TARGET_NAMES = {
     "pbmc10k_protein_200": "PBMC10k with proteins",
     "pbmc5k_protein_200": "PBMC5k with proteins",
     "cite_200": "PBMC5k proteins",
+    "baron_donors": "Baron's donors",
+    "pbmc_studies": "PBMC3k and Kang control",
+    "kang_to_pbmc3k": "PBMC3k, labels of Kang",
 }
 CORPUS_NAMES = {
     "kang_ctrl": "Kang control",
