@@ -17,7 +17,9 @@ RELEASED = REPO / "results" / "released" / "default"
 # MB of inputs of the largest job of a rule in that study, by `input_mb` of common.smk.
 INPUTS = {
     "qc": 34, "split": 26, "vocabulary": 49, "store": 26, "audit": 14, "pretrain": 10,
-    "frozen": 33, "finetune": 28, "baseline": 14, "collect": 5, "contrasts": 50, "project": 50,
+    "frozen": 33, "finetune": 28, "baseline": 14, "collect": 5, "contrasts": 63, "project": 50,
+    "report": 6, "figure_arms": 5, "figure_confusion": 64, "figure_label_efficiency": 5,
+    "figure_pretexts": 5, "figure_programmes": 5, "figure_protein": 5, "figure_reconstruction": 5,
 }  # fmt: skip
 FETCHING = {"download", "reference"}  # their time is the network's; the study found files cached
 SNAKEMAKE_MB = 280  # of the two Snakemakes that a cluster starts around a job

@@ -188,7 +188,7 @@ rule audit:
     conda:
         ENV
     resources:
-        mem_mb=grows(500, 5),
+        mem_mb=grows(600, 5),
         runtime=grows(3, 0.05),
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),

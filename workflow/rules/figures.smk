@@ -100,8 +100,8 @@ for name in FIGURES:
         conda:
             ENV
         resources:
-            mem_mb=grows(900, 5),
-            runtime=grows(4, 0.05),
+            mem_mb=grows(1000, 12),
+            runtime=grows(4, 0.01),
         params:
             name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),
