@@ -135,8 +135,10 @@ def test_the_report_of_the_workflow_holds_every_figure(smoke: Project) -> None:
 def test_make_study_prints_where_things_are_and_leaves_a_report_alone(smoke: Project) -> None:
     """`make study` on a finished study, in an environment that is in place: one report, once."""
     venv = smoke.root / ".venv"
-    venv.mkdir()
-    (venv / "bin").symlink_to(Path(sys.executable).parent)
+    (venv / "bin").mkdir(parents=True)
+    for name, module in (("python", ""), ("snakemake", "-m snakemake")):
+        (venv / "bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
+        (venv / "bin" / name).chmod(0o755)
     (venv / "study").touch()
     report = smoke.root / "results/smoke/workflow-report.html"
     command, made = ["make", "study", f"CONFIG={SMOKE}", "CORES=2"], []

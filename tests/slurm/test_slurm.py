@@ -111,7 +111,7 @@ def test_slurm_is_asked_for_what_the_profile_says(study: dict[str, Job]) -> None
     groups = {name.split("_")[0] for kind, name in submitted if kind == "group"}
     alone = {name for kind, name in submitted if kind == "rule"}
     assert groups == {"data", "frozen"}
-    assert alone == {"pretrain", "finetune", "protein", "baseline", "collect"}
+    assert alone == {"pretrain", "finetune", "protein", "baseline", "integrate", "collect"}
 
 
 def test_every_figure_is_in_the_group_of_figures() -> None:

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from selfcell.keys import generator
 from selfcell.stats.predictions import COSTS, PREDICTIONS, Truth
-from selfcell.stats.pretrain import SHARED
+from selfcell.stats.shared import SHARED
 from selfcell.stats.table import COLUMNS
 
 TYPES = {

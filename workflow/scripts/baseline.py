@@ -29,6 +29,7 @@ def main(args: argparse.Namespace) -> None:
     inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
     inputs |= {f"split {name}": split["hash"] for name, split in splits.items()}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
+    seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}
     data = rivals.inputs(spec, stores, splits, run_hash)
     frames, genes = [run_baselines(spec.baselines, data, spec.readouts, progress=True)], None
     if spec.reconstruction is not None:
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         frames, genes = frames + [each.frames() for each in rows], [each.genes() for each in rows]
     about = card(
         rule="baseline", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
-        code=args.code, seeds={}, cost=meter.read(), threads=args.threads,
+        code=args.code, seeds=seeds, cost=meter.read(), threads=args.threads,
     )  # fmt: skip
     write_run(args.out, frames, about, genes)
 

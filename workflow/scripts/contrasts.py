@@ -12,7 +12,7 @@ from selfcell import job
 def main(args: argparse.Namespace) -> None:
     from selfcell.stats import by_type, contrasts, pretrain, table, tasks
     from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truths
-    from selfcell.stats.pretrain import SHARED
+    from selfcell.stats.shared import SHARED
 
     spec = contrasts.Spec.parse(json.loads(args.spec))
     scores, predictions = table.read(args.scores), PREDICTIONS.read(args.predictions)

@@ -30,13 +30,14 @@ def main(args: argparse.Namespace) -> None:
     inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
     inputs |= {f"model {each}": model.run_hash(each) for each in args.model}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
+    seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}
     data = integrate.Data.read(spec.target, spec.cells, stores)
     models = (model.load(folder) for folder in args.model)
     arms = chain(rivals(spec, data), integrate.networks(spec, models, data))
     frames = integrate.score(spec, data, arms, run_hash)
     about = card(
         rule="integrate", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
-        code=args.code, seeds={}, cost=meter.read(), threads=args.threads,
+        code=args.code, seeds=seeds, cost=meter.read(), threads=args.threads,
     )  # fmt: skip
     write_run(args.out, [frames], about)
 

@@ -15,7 +15,7 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.specs import CorpusSpec, named_paths, read_specs
     from selfcell.data.splits import read_splits
     from selfcell.data.store import Store
-    from selfcell.stats.pretrain import SHARED
+    from selfcell.stats.shared import SHARED
     from selfcell.tasks.shared_variance import rows
 
     paths = named_paths(args.stores, "--stores")

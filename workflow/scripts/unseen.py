@@ -29,13 +29,14 @@ def main(args: argparse.Namespace) -> None:
     inputs |= {f"model {each}": model.run_hash(each) for each in args.model}
     inputs["split"] = query["hash"]
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
+    seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}
     data = unseen.Data.read(spec, stores, query)
     frames = [rows.frames() for rows in rivals(spec, data, run_hash)]
     for folder in tqdm(args.model, desc=spec.target, unit="model", mininterval=1):
         frames.append(unseen.frozen(spec, model.load(folder), data, run_hash).frames())
     about = card(
         rule="unseen", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
-        code=args.code, seeds={}, cost=meter.read(), threads=args.threads,
+        code=args.code, seeds=seeds, cost=meter.read(), threads=args.threads,
     )  # fmt: skip
     write_run(args.out, frames, about)
 

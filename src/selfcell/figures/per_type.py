@@ -46,6 +46,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             second = style.learned_on(corpus, own.role.iloc[0])
             style.title(axes[index], index, style.target_name(target), second)
             axes[index].set_xlabel("change in F1")
+            axes[index].locator_params(axis="x", nbins=5)
         figure.legend(
             list(keys.values()), [f"masked autoencoder: {name}" for name in keys],
             loc="outside lower center", ncols=2, borderpad=0.1,

@@ -91,7 +91,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             style.title(panels[2 * row, column], index, *words)
         figure.legend(
             handles=[_key(corpus, colours) for corpus in corpora], loc="outside lower center",
-            ncols=len(corpora), borderpad=0.1,
+            ncols=len(corpora) if len(corpora) <= 3 else 2, borderpad=0.1,
             title=f"{left_out} more methods in the table" if left_out else None,
         )  # fmt: skip
     return figure
@@ -117,7 +117,7 @@ def _ranks(axes: Axes, own: pd.DataFrame, colours: Mapping[str, str]) -> None:
     last = own.sort_values("step").groupby(["corpus", "seed"], sort=True).value.last()
     lines = last.groupby("corpus", sort=True)
     bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, top + 0.15 * lines.ngroups * (top - bottom))  # room for the words
+    axes.set_ylim(bottom, top + 0.25 * lines.ngroups * (top - bottom))  # room for the words
     for line, (corpus, value) in enumerate(lines):
         low, high = f"{value.min():.0f}", f"{value.max():.0f}"
         text = "rank " + (low if low == high else f"{low}–{high}")

@@ -20,16 +20,6 @@ from selfcell.stats.schema import Column, Table
 # Bounds of a metric, which nobody could use to annotate.
 CONTROLS = ("perfect", "permuted", "random_embedding")
 SCOPES = ("frozen", "all arms")
-# How much of a target's variation a corpus holds: `tasks.shared_variance`.
-SHARED = Table(
-    "shared variance",
-    (
-        *(Column(name) for name in ("target", "corpus")),
-        *(Column(name, "number", minimum=0) for name in ("by_corpus", "by_own", "shared_variance")),
-        *(Column(name, "integer", minimum=1) for name in ("axes", "n_corpus", "n_own", "n_test")),
-    ),
-    key=("target", "corpus"),
-)
 VERDICTS = Table(
     "verdicts",
     (

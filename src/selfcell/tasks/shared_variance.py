@@ -101,7 +101,7 @@ def rows(
     stores: Mapping[str, Store],
     splits: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[dict[str, object]]:
-    """Rows of `stats.pretrain.SHARED`.
+    """Rows of `stats.shared.SHARED`.
 
     All cells of a side count, of types that are left out too: no label is read.
 
