@@ -18,7 +18,7 @@ from selfcell.stats.claims import CLAIMS, Ours, ledger
 from selfcell.stats.contrasts import CONTRASTS, Spec, contrast_table
 from selfcell.stats.health import HEALTH
 from selfcell.stats.predictions import COSTS
-from selfcell.stats.pretrain import SHARED, VERDICTS, verdict_table
+from selfcell.stats.pretrain import VERDICTS, verdict_table
 from selfcell.stats.published import FOLDER
 from selfcell.study import Study
 from tests.stats import score_factory

@@ -59,7 +59,7 @@ def test_rule_has_a_script_of_its_name(name: str) -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_rule_finds_its_script_from_any_folder(name: str) -> None:
     """A study of the reader's own runs in a folder without the workflow's files."""
-    assert '"python3 {SCRIPTS}/' in RULES[name]
+    assert 'f"python3 {SCRIPTS}/' in RULES[name]
     assert not re.search(r"[\"'](workflow|resources)/", RULES[name])
 
 

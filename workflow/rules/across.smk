@@ -7,22 +7,6 @@ INTEGRATE = f"{RESULTS}/runs/integrate/{{mixture}}"
 UNSEEN = f"{RESULTS}/runs/unseen/{{afar}}"
 
 
-def model_folders(target):
-    """Folders of every model evaluated on an integration or unseen target."""
-    return [MODEL.format(**model._asdict()) for model in STUDY.models_of(target)]
-
-
-def files_of_models(target):
-    """Files of every model evaluated on an integration or unseen target."""
-    folders = model_folders(target)
-    return [f"{folder}/{file}" for folder in folders for file in run_files("model")]
-
-
-def model_options(target):
-    """`--model FOLDER` for each of them."""
-    return [f"--model {folder}" for folder in model_folders(target)]
-
-
 rule integrate:
     input:
         audit=f"{RESULTS}/audit.json",
@@ -46,7 +30,8 @@ rule integrate:
         folder=INTEGRATE,
         code=code("integrate"),
     shell:
-        "python3 {SCRIPTS}/integrate.py --spec {params.spec:q} {params.models} {params.stores}"
+        f"python3 {SCRIPTS}/integrate.py"
+        " --spec {params.spec:q} {params.models} {params.stores}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"
 
 
@@ -74,6 +59,7 @@ rule unseen:
         folder=UNSEEN,
         code=code("unseen"),
     shell:
-        "python3 {SCRIPTS}/unseen.py --spec {params.spec:q} {params.models} {params.stores}"
+        f"python3 {SCRIPTS}/unseen.py"
+        " --spec {params.spec:q} {params.models} {params.stores}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"

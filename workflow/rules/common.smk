@@ -166,24 +166,6 @@ def gene_set_file(wildcards):
     return gmt_files(STUDY.gene_sets(wildcards.method))
 
 
-def model_folder(wildcards):
-    """Folder of the weights of an arm."""
-    method = STUDY.weights(wildcards.method)
-    return MODEL.format(corpus=wildcards.corpus, method=method, seed=wildcards.seed)
-
-
-def model_files(wildcards):
-    """The model to start from; nothing for the scratch arms."""
-    if wildcards.corpus == NONE:
-        return []
-    return multiext(f"{model_folder(wildcards)}/", *run_files("model"))
-
-
-def model_option(wildcards):
-    """`--model FOLDER`; nothing for the scratch arms."""
-    return "" if wildcards.corpus == NONE else f"--model {model_folder(wildcards)}"
-
-
 def fine_tune_job(wildcards):
     """The fine-tuning job that wildcards name."""
     return FineTune(

@@ -18,7 +18,8 @@ rule download:
         stamp=lambda wildcards: STUDY.datasets[wildcards.dataset].stamp(),
         code=code("download"),
     shell:
-        "python3 {SCRIPTS}/download.py --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"
+        f"python3 {SCRIPTS}/download.py"
+        " --spec {params.spec:q} --out {output} 2> >(tee {log} >&2)"
 
 
 rule reference:
@@ -40,7 +41,8 @@ rule reference:
         registry=REGISTRY,
         code=code("reference"),
     shell:
-        "python3 {SCRIPTS}/reference.py --name {params.name} --registry {params.registry:q} {params.current}"
+        f"python3 {SCRIPTS}/reference.py"
+        " --name {params.name} --registry {params.registry:q} {params.current}"
         " --out {output} 2> >(tee {log} >&2)"
 
 
@@ -67,7 +69,8 @@ rule qc:
         limits=CONFIG.quality.model_dump_json(),
         code=code("qc"),
     shell:
-        "python3 {SCRIPTS}/qc.py --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
+        f"python3 {SCRIPTS}/qc.py"
+        " --raw {input.raw} --spec {params.spec:q} --genes {input.genes}"
         " --ontology {input.ontology:q} --limits {params.limits:q} --out-cells {output.cells}"
         " --out-table {output.table} --out-summary {output.summary} 2> >(tee {log} >&2)"
 
@@ -93,7 +96,8 @@ rule split:
         labels=CONFIG.labels.model_dump_json(),
         code=code("split"),
     shell:
-        "python3 {SCRIPTS}/split.py --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
+        f"python3 {SCRIPTS}/split.py"
+        " --cells {input.cells} --spec {params.spec:q} --labels {params.labels:q}"
         " --out {output} 2> >(tee {log} >&2)"
 
 
@@ -118,7 +122,8 @@ rule split_protein:
         spec=lambda wildcards: SLICES.protein_split(wildcards.protein),
         code=code("split_protein"),
     shell:
-        "python3 {SCRIPTS}/split_protein.py --cells {params.cells} --spec {params.spec:q} --out {output}"
+        f"python3 {SCRIPTS}/split_protein.py"
+        " --cells {params.cells} --spec {params.spec:q} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -147,7 +152,8 @@ rule vocabulary:
         options=CONFIG.vocabulary.model_dump_json(),
         code=code("vocabulary"),
     shell:
-        "python3 {SCRIPTS}/vocabulary.py --cells {params.cells} --splits {input.splits} {params.tft}"
+        f"python3 {SCRIPTS}/vocabulary.py"
+        " --cells {params.cells} --splits {input.splits} {params.tft}"
         " --corpora {params.corpora:q} --options {params.options:q} --out {output.genes}"
         " --out-alignment {output.alignment} 2> >(tee {log} >&2)"
 
@@ -170,31 +176,6 @@ rule store:
     params:
         code=code("store"),
     shell:
-        "python3 {SCRIPTS}/store.py --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
-        " 2> >(tee {log} >&2)"
-
-
-rule audit:
-    input:
-        stores=stores(STUDY.datasets),
-        splits=splits(STUDY.every),
-        vocabulary=f"{RESULTS}/vocabulary.parquet",
-    output:
-        f"{RESULTS}/audit.json",
-    log:
-        f"{LOGS}/audit.log",
-    benchmark:
-        f"{BENCHMARKS}/audit.jsonl"
-    conda:
-        ENV
-    resources:
-        mem_mb=grows(600, 5),
-        runtime=grows(3, 0.05),
-    params:
-        stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
-        corpora=corpora_json(),
-        code=code("audit"),
-    shell:
-        "python3 {SCRIPTS}/audit.py --stores {params.stores} --splits {input.splits}"
-        " --vocabulary {input.vocabulary} --corpora {params.corpora:q} --out {output}"
+        f"python3 {SCRIPTS}/store.py"
+        " --cells {input.cells} --vocabulary {input.vocabulary} --out {output}"
         " 2> >(tee {log} >&2)"

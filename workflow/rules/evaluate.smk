@@ -34,7 +34,8 @@ rule frozen:
         folder=FROZEN,
         code=code("frozen"),
     shell:
-        "python3 {SCRIPTS}/frozen.py --spec {params.spec:q} --model {params.model} {params.stores}"
+        f"python3 {SCRIPTS}/frozen.py"
+        " --spec {params.spec:q} --model {params.model} {params.stores}"
         " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -62,7 +63,8 @@ rule finetune:
         folder=FINETUNE,
         code=code("finetune"),
     shell:
-        "python3 {SCRIPTS}/finetune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        f"python3 {SCRIPTS}/finetune.py"
+        " --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -91,7 +93,8 @@ rule protein:
         folder=PROTEIN,
         code=code("protein"),
     shell:
-        "python3 {SCRIPTS}/protein.py --spec {params.spec:q} {params.model} {params.stores}"
+        f"python3 {SCRIPTS}/protein.py"
+        " --spec {params.spec:q} {params.model} {params.stores}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
 
@@ -121,5 +124,6 @@ rule baseline:
         folder=BASELINE,
         code=code("baseline", *[BASELINES[name] for name in CONFIG.baselines]),
     shell:
-        "python3 {SCRIPTS}/baseline.py --spec {params.spec:q} {params.stores} {params.splits}"
+        f"python3 {SCRIPTS}/baseline.py"
+        " --spec {params.spec:q} {params.stores} {params.splits}"
         " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"

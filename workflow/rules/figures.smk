@@ -4,12 +4,6 @@ FIGURE = f"{RESULTS}/figures/{{figure}}"
 FIGURE_FILES = expand(f"{FIGURE}.{{kind}}", figure=FIGURES, kind=["csv", "pdf", "png"])
 
 
-def mapped_model(corpus):
-    """The model whose embedding is drawn: the corpus's first method and seed."""
-    first = next(model for model in STUDY.models() if model.corpus == corpus)
-    return MODEL.format(**first._asdict())
-
-
 # One map for each target and corpus, control corpora apart.
 MAPS = [
     (mapped_model(corpus), target)
@@ -73,7 +67,8 @@ rule project:
         ],
         code=code("project"),
     shell:
-        "python3 {SCRIPTS}/project.py {params.maps} {params.stores} --threads {threads} --out {output}"
+        f"python3 {SCRIPTS}/project.py"
+        " {params.maps} {params.stores} --threads {threads} --out {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -106,6 +101,6 @@ for name in FIGURES:
             name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),
         shell:
-            "python3 {SCRIPTS}/figure_{params.name}.py"
+            f"python3 {SCRIPTS}/figure_{{params.name}}.py"
             " {input} --table {output.csv} --pdf {output.pdf} --png {output.png}"
             " 2> >(tee {log} >&2)"

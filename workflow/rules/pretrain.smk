@@ -44,6 +44,7 @@ rule pretrain:
         state=STATE,
         code=lambda wildcards: code("pretrain", STUDY.module(wildcards.method)),
     shell:
-        "python3 {SCRIPTS}/pretrain.py --spec {params.spec:q} {params.stores} {params.splits}"
+        f"python3 {SCRIPTS}/pretrain.py"
+        " --spec {params.spec:q} {params.stores} {params.splits}"
         " {params.gene_sets} --code {params.code} --state {params.state} --threads {threads}"
         " --nodes {resources.nodes} --out {params.folder} 2> >(tee {log} >&2)"

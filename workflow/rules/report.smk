@@ -41,8 +41,8 @@ rule report:
         runtime=grows(4, 0.05),
     params:
         about=json.dumps(about(STUDY), sort_keys=True),
-        results=RESULTS,
         code=code("report"),
     shell:
-        "python3 {SCRIPTS}/report.py --about {params.about:q} --results {params.results}"
+        f"python3 {SCRIPTS}/report.py"
+        " --about {params.about:q} --results $(dirname {output})"
         " --captions {input.captions:q} --out {output} 2> >(tee {log} >&2)"

@@ -1,6 +1,6 @@
 """The score table, and what the differences between arms amount to."""
 
-from selfcell.stats.published import FOLDER, TABLES, file_of
+from selfcell.stats.published import TABLES, file_of
 
 MODEL_FOLDERS = [MODEL.format(**model._asdict()) for model in STUDY.models()]
 # Runs of every task, and those of one.
@@ -46,7 +46,8 @@ rule by_gene:
         gene_sets=lambda wildcards, input: gene_set_option(wildcards, input),
         code=code("by_gene"),
     shell:
-        "python3 {SCRIPTS}/by_gene.py --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
+        f"python3 {SCRIPTS}/by_gene.py"
+        " --runs <(echo {params.runs:q}) --vocabulary {input.vocabulary}"
         " {params.gene_sets} --out-genes {output.genes} --out-programmes {output.programmes}"
         " 2> >(tee {log} >&2)"
 
@@ -83,7 +84,8 @@ rule collect:
         lineage=ontology_options(),
         code=code("collect"),
     shell:
-        "python3 {SCRIPTS}/collect.py --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
+        f"python3 {SCRIPTS}/collect.py"
+        " --models <(echo {params.models:q}) --runs <(echo {params.runs:q})"
         " {params.lineage} --lineage {output.lineage}"
         " --scores {output.scores} --predictions {output.predictions} --costs {output.costs}"
         " --health {output.health} --provenance {output.provenance} 2> >(tee {log} >&2)"
@@ -110,7 +112,8 @@ rule shared_variance:
         targets=json.dumps({target.name: target.corpora for target in CONFIG.targets}),
         code=code("shared_variance"),
     shell:
-        "python3 {SCRIPTS}/shared_variance.py --stores {params.stores} --splits {input.splits}"
+        f"python3 {SCRIPTS}/shared_variance.py"
+        " --stores {params.stores} --splits {input.splits}"
         " --corpora {params.corpora:q} --targets {params.targets:q} --out {output}"
         " 2> >(tee {log} >&2)"
 
@@ -149,7 +152,8 @@ rule contrasts:
         ),
         code=code("contrasts"),
     shell:
-        "python3 {SCRIPTS}/contrasts.py --scores {input.scores} --predictions {input.predictions}"
+        f"python3 {SCRIPTS}/contrasts.py"
+        " --scores {input.scores} --predictions {input.predictions}"
         " --costs {input.costs} --splits {input.splits} --shared {input.shared} --spec {params.spec:q}"
         " --out {output.contrasts} --tasks {output.tasks} --types {output.types}"
         " --verdicts {output.verdicts} 2> >(tee {log} >&2)"
@@ -174,10 +178,10 @@ rule claims:
         mem_mb=grows(1000, 5),
         runtime=grows(4),
     params:
-        published=f"{HOME}{FOLDER}",
         study=CONFIG.study,
         code=code("claims"),
     shell:
-        "python3 {SCRIPTS}/claims.py --claims {input.claims:q} --published {params.published:q}"
+        f"python3 {SCRIPTS}/claims.py"
+        " --claims {input.claims:q} --published $(dirname {input.published[0]:q})"
         " --contrasts {input.contrasts} --scores {input.scores} --types {input.types}"
         " --study {params.study:q} --out {output} 2> >(tee {log} >&2)"

@@ -24,7 +24,8 @@ rule tune:
         model=model_option,
         code=code("tune"),
     shell:
-        "python3 {SCRIPTS}/tune.py --spec {params.spec:q} {params.model} --store {input.store}"
+        f"python3 {SCRIPTS}/tune.py"
+        " --spec {params.spec:q} {params.model} --store {input.store}"
         " --split {input.split} --threads {threads} --out {output} 2> >(tee {log} >&2)"
 
 
@@ -45,4 +46,4 @@ rule tuned:
     params:
         code=code("tuned"),
     shell:
-        "python3 {SCRIPTS}/tuned.py {input} --out {output} 2> >(tee {log} >&2)"
+        f"python3 {SCRIPTS}/tuned.py" " {input} --out {output} 2> >(tee {log} >&2)"
