@@ -20,6 +20,7 @@ from selfcell.stats.health import HEALTH
 from selfcell.stats.predictions import COSTS
 from selfcell.stats.pretrain import VERDICTS, verdict_table
 from selfcell.stats.published import FOLDER
+from selfcell.stats.shared import SHARED
 from selfcell.study import Study
 from tests.stats import score_factory
 from tests.tree import REPO
