@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--offline", action="store_true",
         help="do not ask the network whether what is to be fetched can be had (default: ask), "
-        "e.g. --offline",
+        "e.g. --offline --json",
     )  # fmt: skip
     return made
 
