@@ -35,7 +35,7 @@ def rules() -> dict[str, str]:
             assert kind, f"{path}: a loop that is no rule for each name"
             body = "\n" + indent(dedent(loop[kind.end() :]), "    ")
             for each in FIGURES:
-                parts += [f"{kind[1]}_{each}", re.sub(r"\{(params\.)?name\}", each, body)]
+                parts += [f"{kind[1]}_{each}", re.sub(r"\{+(params\.)?name\}+", each, body)]
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             if name not in TARGETS:
                 found[name] = re.split(r"^\S", text, maxsplit=1, flags=re.MULTILINE)[0]

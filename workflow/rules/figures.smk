@@ -98,8 +98,9 @@ for name in FIGURES:
             mem_mb=grows(1000, 12),
             runtime=grows(4, 0.01),
         params:
+            name=name,  # the command is formatted late, when the loop is over
             code=code(f"figure_{name}"),
         shell:
-            f"python3 {SCRIPTS}/figure_{name}.py"
+            f"python3 {SCRIPTS}/figure_{{params.name}}.py"
             " {input} --table {output.csv} --pdf {output.pdf} --png {output.png}"
             " 2> >(tee {log} >&2)"
