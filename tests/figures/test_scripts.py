@@ -12,7 +12,7 @@ import score_factory as factory
 
 from selfcell.stats import table
 from selfcell.stats.predictions import PREDICTIONS
-from selfcell.stats.pretrain import SHARED
+from selfcell.stats.shared import SHARED
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 

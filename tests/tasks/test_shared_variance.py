@@ -12,7 +12,7 @@ from scipy import sparse
 
 from selfcell.errors import DataError
 from selfcell.keys import generator
-from selfcell.stats.pretrain import SHARED
+from selfcell.stats.shared import SHARED
 from selfcell.tasks import shared_variance
 from selfcell.tasks.shared_variance import explained, rows, shared
 from tests.data import factory
