@@ -179,9 +179,10 @@ rule claims:
         runtime=grows(4),
     params:
         study=CONFIG.study,
+        published=f"{HOME}resources/published",
         code=code("claims"),
     shell:
         f"python3 {SCRIPTS}/claims.py"
-        " --claims {input.claims:q} --published $(dirname {input.published[0]:q})"
+        " --claims {input.claims:q} --published {params.published:q}"
         " --contrasts {input.contrasts} --scores {input.scores} --types {input.types}"
         " --study {params.study:q} --out {output} 2> >(tee {log} >&2)"

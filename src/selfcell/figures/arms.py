@@ -70,11 +70,7 @@ def summary(scores: pd.DataFrame, known: Roles) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A row for each target and corpus, a panel for each metric; boxes hold the middle half."""
     require(frame, COLUMNS, "arms")
-    places = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ][:MOST]
+    places = style.places(frame)[:MOST]
     metrics = [name for name in METRICS if (frame.metric == name).any()]
     with style.styled():
         figure = style.new(min(34.0 * len(places) + 8, style.MAX_HEIGHT_MM))

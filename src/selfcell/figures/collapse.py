@@ -124,15 +124,7 @@ def _ticks(axes: Axes) -> None:
 
 
 def _legend(figure: Figure, colours: Mapping[str, str], left_out: int) -> None:
-    from matplotlib.lines import Line2D
-
     entries = [(style.learned_on(name), colour, "o") for name, colour in colours.items()]
     entries.append(("did not learn, collapsed or diverged", *BAD))
-    figure.legend(
-        handles=[
-            Line2D([], [], color=colour, marker=mark, linestyle="", label=label)
-            for label, colour, mark in entries
-        ],
-        loc="outside lower center", ncols=2, borderpad=0.1,
-        title=f"{left_out} more rows in the table" if left_out else None,
-    )  # fmt: skip
+    rest = f"{left_out} more rows in the table" if left_out else None
+    style.legend(figure, entries, 2, rest)

@@ -81,11 +81,7 @@ def _cells(runs: pd.Series, truth: Truth) -> Iterator[dict[str, Any]]:
 def draw(frame: pd.DataFrame) -> Figure:
     """Three panels for each target and corpus: both arms and the difference, in per cent."""
     require(frame, COLUMNS, "confusion")
-    places = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ][:PANELS]
+    places = style.places(frame)[:PANELS]
     with style.styled():
         figure = style.new(min(72.0 * len(places), style.MAX_HEIGHT_MM))
         parts = figure.subfigures(len(places), 1, squeeze=False)[:, 0]

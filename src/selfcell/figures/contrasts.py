@@ -150,14 +150,10 @@ def _draw_secondary(
 
 def _legend(figure: Figure, frame: pd.DataFrame) -> None:
     """The mark of each verdict that the figure shows."""
-    from matplotlib.lines import Line2D
 
     drawn = frame[frame.difference.notna()]
     used = [verdict for verdict in MARKS if (drawn.verdict == verdict).any()]
-    handles = [
-        Line2D([], [], color=MARKS[v][1], marker=MARKS[v][0], linestyle="", label=v) for v in used
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
+    style.legend(figure, [(name, MARKS[name][1], MARKS[name][0]) for name in used], 5)
 
 
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:

@@ -51,11 +51,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame[frame.difference.notna()]
     if frame.empty:
         return style.nothing("no run learned")
-    panels = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ]
+    panels = style.places(frame)
     panels = [panel for panel in panels if len(panel[2]) > 1] or panels
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
@@ -94,10 +90,5 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
 
 
 def _legend(figure: Figure, looks: dict[str, tuple[str, str]]) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=colour, marker=mark, linestyle="", label=style.method_name(method))
-        for method, (colour, mark) in looks.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, borderpad=0.1)
+    entries = [(style.method_name(name), *look) for name, look in looks.items()]
+    style.legend(figure, entries, 5)

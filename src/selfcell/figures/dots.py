@@ -117,18 +117,9 @@ def _panel(
 def _legend(
     figure: Figure, looks: Mapping[str, tuple[str, str]], learned: set[str], rest: int
 ) -> None:
-    from matplotlib.lines import Line2D
-
     entries = [
         (f"{style.learned_on(name)}{'' if name in learned else ': did not learn'}", *look)
         for name, look in looks.items()
     ]
     entries.append(("without pre-training", *SIMPLE))
-    figure.legend(
-        handles=[
-            Line2D([], [], color=colour, marker=mark, linestyle="", label=label)
-            for label, colour, mark in entries
-        ],
-        loc="outside lower center", ncols=2, borderpad=0.1,
-        title=f"{rest} more targets in the table" if rest else None,
-    )  # fmt: skip
+    style.legend(figure, entries, 2, f"{rest} more targets in the table" if rest else None)

@@ -62,11 +62,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame[frame["mean"].notna()]
     if frame.empty:
         return style.nothing("no run learned")
-    panels = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ]
+    panels = style.places(frame)
     columns = min(len(panels), 2 if len(panels) <= 6 else 3)
     rows = -(-len(panels) // columns)
     with style.styled():

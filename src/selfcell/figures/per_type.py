@@ -27,11 +27,7 @@ def table(files: Sequence[Path]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each target and corpus; types from frequent to rare."""
     require(frame, COLUMNS, "per_type")
-    panels = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ]
+    panels = style.places(frame)
     columns = min(len(panels), 2)
     n_types = [own.label.nunique() for _, _, own in panels]
     heights = [max(n_types[i : i + columns]) for i in range(0, len(panels), columns)]

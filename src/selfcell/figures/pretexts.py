@@ -62,11 +62,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     if frame.empty:
         return style.nothing("no run learned")
     seen = looks(frame.method)
-    panels = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ]
+    panels = style.places(frame)
     several = [panel for panel in panels if panel[2].method.nunique() > 1]
     panels = several or panels
     with style.styled():

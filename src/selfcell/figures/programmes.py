@@ -83,11 +83,7 @@ def _each(own: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each target and corpus, the same rows in all."""
     require(frame, COLUMNS, "programmes")
-    panels = [
-        (target, corpus, own)
-        for target in style.in_order(frame.target)
-        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
-    ]
+    panels = style.places(frame)
     rows = [*CONTRASTS.values(), *sorted(set(frame.against) - set(CONTRASTS.values()))]
     rows = [name for name in rows if name in set(frame.against)]
     columns = min(len(panels), 3)

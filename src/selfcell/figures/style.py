@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -214,6 +215,30 @@ def in_order(targets: Iterable[str]) -> list[str]:
     """Distinct targets, known ones in the study's order, then others by name."""
     known = list(TARGET_NAMES)
     return sorted(set(targets), key=lambda t: (known.index(t) if t in known else len(known), t))
+
+
+def places(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """A table's parts, a panel each: target, corpus and rows; targets in the study's order."""
+    return [
+        (target, str(corpus), own)
+        for target in in_order(frame.target)
+        for corpus, own in frame[frame.target == target].groupby("corpus", sort=True)
+    ]
+
+
+def legend(
+    figure: Figure, entries: Iterable[tuple[str, str, str]], columns: int, title: str | None = None
+) -> None:
+    """Below all panels: label, colour and mark of each entry."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=colour, marker=mark, linestyle="", label=label)
+        for label, colour, mark in entries
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, borderpad=0.1, title=title
+    )
 
 
 def title(axes: Axes, index: int, first: str, second: str = "", *, narrow: bool = False) -> None:
