@@ -187,13 +187,19 @@ class Study:
             and (asked.methods is None or model.method in asked.methods)
         ]
 
-    def continued(self, target: str) -> list[tuple[str, str]]:
-        """Corpora and methods whose models go on learning on an integration target's cells."""
+    def across(self, model: Model) -> list[str]:
+        """Integration and unseen targets that a model is evaluated on."""
+        return [name for name in (*self.mixtures, *self.unseen) if model in self.models_of(name)]
+
+    def continued(self) -> list[FineTune]:
+        """Models that go on learning on an integration target's cells; none with gene sets."""
         return [
-            (corpus, method)
-            for corpus in self.mixtures[target].fine_tune
-            for method in self._tuned_on(corpus)
-            if not self.gene_sets(method)
+            FineTune(name, *model)
+            for name, target in self.mixtures.items()
+            for model in self.models_of(name)
+            if model.corpus in target.fine_tune
+            and model.method in self._tuned_on(model.corpus)
+            and not self.gene_sets(model.method)
         ]
 
     def fine_tunes(self) -> list[FineTune]:

@@ -11,7 +11,7 @@ from selfcell.errors import SelfcellError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT, code_digest
 from selfcell.slices import Slices
-from selfcell.study import NONE, FineTune, Study
+from selfcell.study import NONE, FineTune, Model, Study
 from snakemake.settings.types import DeploymentMethod
 
 try:
@@ -177,4 +177,11 @@ def protein_job(wildcards):
     """The job on a protein target that wildcards name."""
     return FineTune(
         wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def continued_job(wildcards):
+    """The job of a model that goes on learning that wildcards name."""
+    return FineTune(
+        wildcards.mixture, wildcards.corpus, wildcards.method, int(wildcards.seed)
     )

@@ -9,10 +9,9 @@ BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 rule frozen:
     input:
         model=model_files,
-        stores=lambda wildcards: stores(
-            STUDY.stores_of(STUDY.splits_of(wildcards.corpus))
-        ),
+        stores=lambda wildcards: stores(STUDY.stores_of(frozen_targets(wildcards))),
         splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
+        queries=lambda wildcards: sorted(set(frozen_queries(wildcards).values())),
     output:
         multiext(f"{FROZEN}/", *run_files("tasks")),
     log:
@@ -28,16 +27,20 @@ rule frozen:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
-        stores=lambda wildcards: store_options(STUDY.splits_of(wildcards.corpus)),
+        stores=lambda wildcards: store_options(frozen_targets(wildcards)),
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        queries=lambda wildcards: [
+            f"--query {name}={path}"
+            for name, path in frozen_queries(wildcards).items()
+        ],
         model=lambda wildcards: model_folder(wildcards),
         folder=FROZEN,
         code=code("frozen"),
     shell:
         f"python3 {SCRIPTS}/frozen.py"
         " --spec {params.spec:q} --model {params.model} {params.stores}"
-        " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
-        " 2> >(tee {log} >&2)"
+        " {params.splits} {params.queries} --code {params.code} --threads {threads}"
+        " --out {params.folder} 2> >(tee {log} >&2)"
 
 
 rule finetune:
