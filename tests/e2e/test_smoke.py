@@ -29,7 +29,7 @@ SCORES = "results/smoke/scores.parquet"
 # Unseen data need the labels of a second data set, which the smoke study does not fetch.
 NOT_OF_THE_STUDY = {"figures", "tune", "tuned", "unseen"}
 SEEDS = [f"corpus=baron_pool, method={{}}, seed={seed}" for seed in (0,)]
-COMPARE = {"collect", "contrasts", "claims", "by_gene", "integrate mixture=baron_donors"}
+COMPARE = {"collect", "contrasts", "claims", "by_gene"}
 
 
 def branch(method: str) -> set[str]:
@@ -37,6 +37,7 @@ def branch(method: str) -> set[str]:
     starts = ["pretrain ", "frozen "]
     if method == "random_mask":
         starts += ["finetune target=baron, ", "protein protein=cite_200, "]
+        starts += ["continued mixture=baron_donors, "]
     return {start + seed.format(method) for start in starts for seed in SEEDS} | COMPARE
 
 
