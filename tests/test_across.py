@@ -27,6 +27,7 @@ def data() -> Data:
         {"name": "gene_programme", "params": {"gene_sets": "msigdb_c8"}},
     ]
     data["unseen"]["methods"] = None
+    data["integration"]["seeds"] = 1
     return data
 
 
