@@ -11,8 +11,8 @@ rule download:
     conda:
         ENV
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=grows(500, 30, mb=converted_mb),
+        runtime=grows(10, 0.02, mb=fetched_mb),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         stamp=lambda wildcards: STUDY.datasets[wildcards.dataset].stamp(),
@@ -32,8 +32,8 @@ rule reference:
     conda:
         ENV
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=grows(500, 2, mb=reference_mb),
+        runtime=grows(10, 0.02, mb=reference_mb),
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
         entry=lambda wildcards: reference_entry(wildcards.reference),
