@@ -115,6 +115,15 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
         assert part in said
 
 
+@pytest.mark.parametrize(("config", "bound"), [("config.yaml", "most"), (PAPER, "least")])
+def test_memory_is_a_bound_from_below_where_there_are_more_data(
+    config: str, bound: str, capsys: pytest.CaptureFixture
+) -> None:
+    with contextlib.suppress(SystemExit):
+        cli.main(["plan", str(REPO / config), "--offline"])
+    assert f"GB of memory at {bound}" in capsys.readouterr().out
+
+
 def test_a_study_whose_files_are_missing_cannot_run(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["plan", str(REPO / PAPER), "--gpu-rate", "1e5", "--json", "--offline"])

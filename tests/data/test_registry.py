@@ -122,12 +122,18 @@ def test_size_is_measured_of_what_is_there_and_else_looked_up(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("path", "format", "converted"),
-    [("c.h5ad", "auto", False), ("c.H5AD", "auto", False), ("c", "h5ad", False)]
-    + [("c.h5", "auto", True), ("c.h5ad", "10x_h5", True), ("c.zarr", "auto", True)],
+    ("path", "kind", "converted"),
+    [
+        ("c.h5ad", "auto", False),
+        ("c.H5AD", "auto", False),
+        ("c", "h5ad", False),
+        ("c.h5", "auto", True),
+        ("c.h5ad", "10x_h5", True),
+        ("c.zarr", "auto", True),
+    ],
 )
-def test_what_is_no_h5ad_is_converted(path: str, format: str, converted: bool) -> None:
-    assert DatasetSpec.own("mine", path, format=format).converted is converted
+def test_what_is_no_h5ad_is_converted(path: str, kind: str, converted: bool) -> None:
+    assert DatasetSpec.own("mine", path, format=kind).converted is converted
 
 
 def test_shipped_data_are_converted_where_tables_are_joined_or_they_are_no_h5ad() -> None:
