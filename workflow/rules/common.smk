@@ -71,8 +71,10 @@ def fetched_mb(wildcards):
 
 
 def converted_mb(wildcards):
-    """The same where they are converted, for which a matrix is held whole; else none."""
-    return fetched_mb(wildcards) if STUDY.datasets[wildcards.dataset].converted else 0
+    """The same of a file that is converted, for which its matrix is held whole; else none. What a
+    member of an archive has is not known before; those of the registry are small."""
+    spec = STUDY.datasets[wildcards.dataset]
+    return spec.source.artefact.mb() if spec.converted and not spec.source.member else 0
 
 
 def reference_mb(wildcards):
