@@ -6,11 +6,14 @@ A cluster kills a job that takes more than was asked for, and makes one wait tha
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.e2e.project import JOB, Project
 from tests.house.test_rules import RULES
 from tests.tree import REPO
 
@@ -75,6 +78,24 @@ def test_a_rule_asks_for_what_its_jobs_need_with_more_cells(rule: str) -> None:
 def test_more_cells_were_measured() -> None:
     assert set(LARGE.index) >= {"qc", "vocabulary", "store", "pretrain", "frozen", "finetune"}
     assert LARGE.input_mb["qc"] > 3 * INPUTS["qc"] and LARGE.input_mb["store"] > 3 * INPUTS["store"]
+
+
+@pytest.mark.slow
+def test_a_file_that_is_converted_asks_by_its_size(checkout: Path, tmp_path: Path) -> None:
+    own, config = tmp_path / "cells.h5", tmp_path / "own.yaml"
+    own.touch()
+    os.truncate(own, 100_000_000)
+    text = (REPO / "configs/own-data.yaml").read_text(encoding="utf-8")
+    config.write_text(text.replace("my_cells.h5ad", str(own)), encoding="utf-8")
+    said = Project(checkout, str(config)).run("--dry-run").stdout
+    jobs = {re.findall(r"dataset=(\w+)", body)[0]: body for body in bodies("download", said)}
+    assert "mem_mb=3200," in jobs["mine"] and "runtime=12," in jobs["mine"]
+    assert "mem_mb=700," in jobs["kang"], "taken as it is, out of an archive"
+
+
+def bodies(rule: str, said: str) -> list[str]:
+    """What Snakemake says of each job of a rule."""
+    return [body for name, body in JOB.findall(said) if name == rule]
 
 
 def fits(rule: str, input_mb: float, needed: pd.Series) -> None:
