@@ -62,7 +62,7 @@ class Cluster:
     A node is given up after `silence` seconds without a word, and its jobs start elsewhere.
     """
 
-    def __init__(self, root: Path, nodes: int = 1, silence: int = 120) -> None:
+    def __init__(self, root: Path, nodes: int = 1, silence: int = 300) -> None:
         self.root, self.silence = root, silence
         self.nodes = [f"n{i + 1}" for i in range(nodes)]
         self._started: list[subprocess.Popen[bytes]] = []
