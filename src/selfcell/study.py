@@ -129,6 +129,10 @@ class Study:
         """Targets that models of a corpus are evaluated on."""
         return [name for name, target in self.targets.items() if corpus in target.corpora]
 
+    def whole_corpora(self, target: str) -> list[str]:
+        """Corpora of a target that are no parts of others."""
+        return [name for name in self.targets[target].corpora if not self.corpora[name].part_of]
+
     @property
     def every(self) -> list[str]:
         """Every target with a split: annotation's, then proteins'."""

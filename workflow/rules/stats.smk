@@ -145,6 +145,7 @@ rule contrasts:
                 "control_corpora": [
                     corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
                 ],
+                "parts": [corpus.name for corpus in CONFIG.corpora if corpus.part_of],
                 "negative_controls": {
                     target.name: target.negative_control for target in CONFIG.targets
                 },
