@@ -1,8 +1,8 @@
 """What each rule takes of memory and time in a study of many more cells than the default one's.
 
 Made-up cells (`synthetic.py`) with the names of real genes go through the workflow, one job at a
-time; the largest job of each rule that reads cells goes into `benchmarks/measured/rules.csv`, against which
-tests/house/test_resources.py holds what the rules ask for.
+time; the largest job of each rule that reads cells goes into `benchmarks/measured/rules.csv`,
+against which tests/house/test_resources.py holds what the rules ask for.
 
     python benchmarks/rules.py --cells 40000     # half an hour on one core
 """

@@ -55,7 +55,7 @@ class Study:
     def __init__(self, config: Config, registry: Path = REGISTRY) -> None:
         self.config = config
         self.registry = Registry.load(registry)
-        self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
+        self.corpora: Mapping[str, Corpus] = config.filled
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
         self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}

@@ -180,7 +180,7 @@ rule claims:
         runtime=grows(4),
     params:
         study=CONFIG.study,
-        published=lambda wildcards, input: str(Path(input.published[0]).parent),
+        published=lambda wildcards, input: Path(input.published[0]).parent,
         code=code("claims"),
     shell:
         f"python3 {SCRIPTS}/claims.py"
