@@ -23,7 +23,7 @@ rule integrate:
         ENV
     resources:
         mem_mb=grows(2500, 10),
-        runtime=grows(4, 0.02),
+        runtime=grows(4, 0.005),
     params:
         spec=lambda wildcards: SLICES.integrate(wildcards.mixture),
         stores=lambda wildcards: store_options([wildcards.mixture]),

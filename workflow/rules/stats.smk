@@ -108,7 +108,7 @@ rule shared_variance:
     conda:
         ENV
     resources:
-        mem_mb=grows(900, 15),
+        mem_mb=grows(700, 6),
         runtime=grows(4, 0.02),
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
@@ -149,6 +149,7 @@ rule contrasts:
                 "control_corpora": [
                     corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
                 ],
+                "parts": [corpus.name for corpus in CONFIG.corpora if corpus.part_of],
                 "negative_controls": {
                     target.name: target.negative_control for target in CONFIG.targets
                 },
@@ -183,7 +184,7 @@ rule claims:
         runtime=grows(4),
     params:
         study=CONFIG.study,
-        published=f"{HOME}resources/published",
+        published=lambda wildcards, input: Path(input.published[0]).parent,
         code=code("claims"),
     shell:
         f"python3 {SCRIPTS}/claims.py"
