@@ -202,8 +202,7 @@ class Study:
             for name, target in self.mixtures.items()
             for model in self.models_of(name)
             if model.corpus in target.fine_tune
-            and model.method in self._tuned_on(model.corpus)
-            and not self.gene_sets(model.method)
+            if model.method in self._tuned_on(model.corpus) and not self.gene_sets(model.method)
         ]
 
     def fine_tunes(self) -> list[FineTune]:
@@ -212,9 +211,8 @@ class Study:
         jobs: list[FineTune] = []
         if not tuning.methods or not tuning.regimes:
             return jobs
-        asked = {SCRATCH: True, SCRATCH_LONG: tuning.scratch_long}
-        asked[SCRATCH_SHALLOW] = tuning.scratch_shallow
-        scratch = [arm for arm in SCRATCH_ARMS if asked[arm]]
+        scratch = [SCRATCH, *[SCRATCH_LONG] * tuning.scratch_long]
+        scratch += [SCRATCH_SHALLOW] * tuning.scratch_shallow
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
@@ -275,9 +273,8 @@ class Study:
         table = _tuned(self._tuning())
         arm = SCRATCH if arm in SCRATCH_ARMS else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
-        settings = table.get(arm, table[kind])
-        few = "all" if labels == "all" else "few"
-        return float(settings[few]["lr"]), int(settings[few]["steps"])
+        settings = table.get(arm, table[kind])["all" if labels == "all" else "few"]
+        return float(settings["lr"]), int(settings["steps"])
 
     def _tuning(self) -> Path:
         if not self.config.fine_tuning.tuning:

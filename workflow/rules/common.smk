@@ -183,24 +183,3 @@ def gmt_files(names):
 def gene_set_file(wildcards):
     """The collection that the method's parameters name; nothing for most methods."""
     return gmt_files(STUDY.gene_sets(wildcards.method))
-
-
-def fine_tune_job(wildcards):
-    """The fine-tuning job that wildcards name."""
-    return FineTune(
-        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )
-
-
-def protein_job(wildcards):
-    """The job on a protein target that wildcards name."""
-    return FineTune(
-        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )
-
-
-def continued_job(wildcards):
-    """The job of a model that goes on learning that wildcards name."""
-    return FineTune(
-        wildcards.mixture, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )

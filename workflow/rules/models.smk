@@ -1,4 +1,4 @@
-"""Functions that say which models a job reads."""
+"""Functions that say which job wildcards name, and which models it reads."""
 
 
 def model_folder(wildcards):
@@ -39,3 +39,24 @@ def frozen_queries(wildcards):
     """By unseen target of a frozen network, the split of the cells it annotates."""
     names = [name for name in frozen_across(wildcards) if name in STUDY.unseen]
     return {name: splits([STUDY.unseen[name].query])[0] for name in names}
+
+
+def fine_tune_job(wildcards):
+    """The fine-tuning job that wildcards name."""
+    return FineTune(
+        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def protein_job(wildcards):
+    """The job on a protein target that wildcards name."""
+    return FineTune(
+        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def continued_job(wildcards):
+    """The job of a model that goes on learning that wildcards name."""
+    return FineTune(
+        wildcards.mixture, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
