@@ -22,7 +22,7 @@ rule integrate:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
+        mem_mb=grows(2500, 10),
         runtime=grows(4, 0.005),
     params:
         spec=lambda wildcards: SLICES.integrate(wildcards.mixture),
