@@ -26,7 +26,7 @@ def data() -> Data:
         {"name": "random_mask"},
         {"name": "gene_programme", "params": {"gene_sets": "msigdb_c8"}},
     ]
-    data["unseen"]["methods"] = None
+    data["unseen"]["methods"] = data["integration"]["methods"] = None
     data["integration"]["seeds"] = 1
     return data
 

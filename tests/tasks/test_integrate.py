@@ -233,7 +233,8 @@ def test_a_rival_that_is_not_installed_is_left_out_with_a_message(
 def test_rows_keep_the_contract_and_harmony_mixes_batches(
     trained: model.Trained, data: integrate.Data
 ) -> None:
-    pytest.importorskip("harmonypy", reason="pip install -e '.[integration]'", exc_type=ImportError)
+    for name in ("scib_metrics", "harmonypy"):
+        pytest.importorskip(name, reason="pip install -e '.[integration]'", exc_type=ImportError)
     shifted = data.x_NG.toarray()
     shifted[data.batch_N == "d0", :10] += 2.0
     moved = dataclasses.replace(data, x_NG=type(data.x_NG)(shifted), before_ND=shifted)

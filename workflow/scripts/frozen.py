@@ -15,6 +15,7 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.specs import named_paths
     from selfcell.data.splits import read_split
     from selfcell.data.store import Store
+    from selfcell.metrics.integrate import library
     from selfcell.provenance import card, short_hash
     from selfcell.specs import FrozenSpec
     from selfcell.tasks import evaluate, model
@@ -22,6 +23,8 @@ def main(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(args.threads)
     spec = FrozenSpec.from_json(args.spec)
+    if spec.integrate:
+        library()  # before any work, where it is not installed
     trained = model.load(args.model)
     paths = named_paths(sorted(set(args.store)), "--store")
     stores = {name: Store.open(path) for name, path in paths.items()}

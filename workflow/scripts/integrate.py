@@ -15,11 +15,13 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.baselines.integrate import rivals
     from selfcell.data.specs import named_paths
     from selfcell.data.store import Store
+    from selfcell.metrics.integrate import library
     from selfcell.provenance import card, short_hash
     from selfcell.specs import IntegrateSpec
     from selfcell.tasks import integrate
     from selfcell.tasks.results import write_run
 
+    library()  # before any work, where it is not installed
     torch.set_num_threads(args.threads)
     spec = IntegrateSpec.from_json(args.spec)
     stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}

@@ -5,7 +5,7 @@ learning by its own pretext task on the target's cells, without labels; the same
 weights ("scratch") say what its pre-training was worth. Seeds of pre-training are the only repeats:
 the cells are the same for every arm.
 
-Source: Richter et al. 2024, data integration (scIB's metrics; networks fine-tuned without labels).
+Source: Richter et al. 2024, data integration (scib-metrics; networks fine-tuned without labels).
 Differs from the paper: all of scIB's biological metrics, isolated labels included; batches and
 biology also apart.
 
