@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.test_documented import script
 from tests.tree import REPO
 
+PEERS = {
+    "annbatch", "scvi-tools", "scDataset", "SCDL", "tiledbsoma-ml", "MappedCollection",
+    "dense parquet",
+}  # fmt: skip
 COMMAND = [sys.executable, str(REPO / "benchmarks" / "loader.py")]
 
 
@@ -46,3 +51,27 @@ def test_lines_of_our_own_and_a_message_for_who_is_missing(tmp_path: Path) -> No
     )
     assert shown.stdout.count("\n") == 2 + len(lines[2:])
     assert "| selfcell | dense |" in shown.stdout
+
+
+def test_every_peer_has_its_turn_and_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    loader, peers = script("loader"), script("loader_peers")
+    assert set(peers.PEERS) == PEERS == {name for name, *_ in loader.RUNS if name in PEERS}
+    assert {loader.LIVES_IN.get(name, "peers") for name in PEERS} == set(loader.ENVIRONMENTS)
+
+
+def test_an_interpreter_that_is_missing_or_does_not_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    loader = script("loader")
+    broken = tmp_path / "broken-python"  # as version managers leave one for what is not installed
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    wanted = {"one": ("no-such-python", ["x"]), "two": (str(broken), ["y"])}
+    monkeypatch.setattr(loader, "ENVIRONMENTS", wanted)
+    loader.make_environments(tmp_path / "envs")
+    said = capsys.readouterr().err
+    assert "one: left out, no no-such-python that runs" in said and "two: left out" in said
+    assert not (tmp_path / "envs").exists()
+    assert loader.works(sys.executable)
