@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from loader_peers import some_of
+from loader_peers import PEERS, nothing, some_of
 
 HERE = Path(__file__).resolve().parent
 CONSTRAINTS = HERE.parent / "envs" / "constraints.txt"
@@ -48,6 +48,10 @@ ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
 LIVES_IN = {  # others: peers
     "annbatch": "annbatch", "MappedCollection": "lamindb", "selfcell": "", "selfcell blocks": "",
 }  # fmt: skip
+AS_IT_IS = {
+    "selfcell blocks",
+    *(name for name, (prepare, _) in PEERS.items() if prepare is nothing),
+}
 RUNS = [  # system, outputs, also with cold files
     ("selfcell", ("dense", "sparse"), False),
     ("selfcell blocks", ("dense", "sparse"), True),
@@ -131,6 +135,8 @@ def compare(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     found = {name: interpreter(name, args.environments) for name in args.systems}
     there = {name: python for name, python in found.items() if python}
     for name, python in there.items() if "prepare" in args.steps else ():
+        if name in AS_IT_IS:
+            continue
         before = size(args.work)
         cells = some_of(name, args.cells)
         line = {"system": name, "out": "prepare", "cells": cells}
@@ -159,26 +165,54 @@ def size(folder: Path) -> int:
 
 
 def table(file: Path) -> str:
-    """The lines as a Markdown table, with how many times faster we were: in cells per second, and
-    in cells per second of processor time."""
+    """The lines as Markdown tables, with how many times faster we were: in cells per second, and
+    in cells per second of processor time; loading, then converting."""
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return (
+        loading([line for line in lines if line["out"] != "prepare"])
+        + "\n\n"
+        + converting([line for line in lines if line["out"] == "prepare"])
+    )
+
+
+def loading(lines: list[dict[str, Any]]) -> str:
+    """The table of what reads batches."""
     ours: dict[tuple[Any, ...], dict[str, Any]] = {}
     rows = [
-        "| System | Out | Cells/s | Per CPU s | We are | Entropy / ideal | Peak MB | Load |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| System | Batch | Out | Cells/s | Per CPU s | We are | Entropy, ideal | Peak MB | Load |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for line in lines:
-        if line["out"] == "prepare":
-            continue
         kind, rates = (line["out"], line["cold"], line["batch"]), ("cells_per_s", "cells_per_cpu_s")
         if line["system"] == ("selfcell blocks" if line["cold"] else "selfcell"):
             ours[kind] = line  # peers stand below the line of ours that ran in turn with them
         base = ours.get(kind)
         times = " / ".join(f"{base[rate] / line[rate]:.1f}" for rate in rates) if base else ""
         rows.append(
-            f"| {line['system']} | {line['out']}{', cold' if line['cold'] else ''} |"
+            f"| {line['system']} | {line['batch']:,} |"
+            f" {line['out']}{', cold' if line['cold'] else ''} |"
             f" {line['cells_per_s']:,.0f} | {line['cells_per_cpu_s']:,.0f} | {times} x |"
-            f" {line['entropy']:.3f} / {line['ideal_entropy']:.3f} | {line['peak_mb']:,.0f} |"
+            f" {line['entropy']:.3f}, {line['ideal_entropy']:.3f} | {line['peak_mb']:,.0f} |"
+            f" {line['load']:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def converting(lines: list[dict[str, Any]]) -> str:
+    """The table of what writes the systems' own formats."""
+    rows = [
+        "| System | Cells | Cells/s | Per CPU s | We are | Peak MB | Bytes a cell | Load |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    base: dict[str, Any] = {}
+    for line in lines:
+        rates = [line["cells"] / line[time] for time in ("prepare_s", "prepare_cpu_s")]
+        if line["system"] == "selfcell":
+            base = {"rates": rates}
+        times = " / ".join(f"{a / b:.1f}" for a, b in zip(base["rates"], rates, strict=True))
+        rows.append(
+            f"| {line['system']} | {line['cells']:,} | {rates[0]:,.0f} | {rates[1]:,.0f} |"
+            f" {times} x | {line['prepare_peak_mb']:,.0f} | {line['bytes_per_cell']:,} |"
             f" {line['load']:.0f} |"
         )
     return "\n".join(rows)
