@@ -56,7 +56,7 @@ def _copy_line_by_line(source_G: np.ndarray, target_G: np.ndarray) -> None:
 
 @njit(nogil=True, cache=True)
 def _list_large(
-    count_V: np.ndarray, top: int, r: int, first: int, large: np.ndarray, found: int
+    count_V: np.ndarray, top: np.uint8, r: int, first: int, large: np.ndarray, found: int
 ) -> int:
     """Add the counts above `top` of cell r, whose values start at `first`, to the list."""
     most = np.uint8(0)
