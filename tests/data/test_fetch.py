@@ -93,6 +93,14 @@ def test_gives_up_after_the_last_try(server: Server, tmp_path: Path) -> None:
     assert len(server.ranges) == 3
 
 
+def test_nobody_answering_is_named(server: Server, tmp_path: Path) -> None:
+    server.http.shutdown()
+    server.http.server_close()
+    with pytest.raises(FetchError, match="refused, after 3 attempts.*SELFCELL_MIRRORS"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert left_over(tmp_path) == []
+
+
 def test_an_altered_file_is_asked_for_once_more(server: Server, tmp_path: Path) -> None:
     server.script = ["altered"]
     assert fetch(artefact(server.url), tmp_path, patience=QUICK).read_bytes() == BODY
