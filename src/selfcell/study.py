@@ -20,6 +20,7 @@ from selfcell.entries import Corpus, Method, ProteinTarget, Target, deviating
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
+from selfcell.ready import read
 from selfcell.specs import RIVALS
 
 NONE = "none"
@@ -56,6 +57,7 @@ class Study:
         self.config = config
         self.registry = Registry.load(registry)
         self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
+        self.ready = {entry.name: read(entry) for entry in config.models}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
         self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}
@@ -82,18 +84,21 @@ class Study:
             if name not in own_sets:
                 self.registry.reference(name)
 
-    # -- what there is to do -----------------------------------------------------------------
-
     def models(self) -> list[Model]:
         """Every pre-training run, corpora first."""
-        return [model for model in self.evaluated() if self.weights(model.method) == model.method]
+        trained = self._trained()
+        return [model for model in trained if self.weights(model.method) == model.method]
 
     def evaluated(self) -> list[Model]:
-        """Every pre-trained network that is evaluated frozen, corpora first."""
+        """Every pre-trained network that is evaluated frozen, corpora first, ready models last."""
+        ready = [(name, each.method) for name, each in self.ready.items() if self.splits_of(name)]
+        return [*self._trained(), *(Model(*each, 0) for each in ready)]
+
+    def _trained(self) -> list[Model]:
         return [
             Model(corpus.name, method, seed)
             for corpus in self.config.corpora
-            if self.targets_of(corpus.name) or self.proteins_of(corpus.name)
+            if self.splits_of(corpus.name)
             for method in self._methods_on(corpus)
             for seed in self.config.pretraining.seeds
         ]
@@ -121,13 +126,16 @@ class Study:
         ]
 
     def _tuned_on(self, corpus: str) -> list[str]:
-        """Methods whose models of a corpus are fine-tuned."""
+        """Methods whose models of a corpus are fine-tuned; of a ready model its own."""
+        if corpus in self.ready:
+            return [self.ready[corpus].method]
         on = self.corpora[corpus].methods
         return [name for name in self.config.fine_tuning.methods if on is None or name in on]
 
     def targets_of(self, corpus: str) -> list[str]:
-        """Targets that models of a corpus are evaluated on."""
-        return [name for name, target in self.targets.items() if corpus in target.corpora]
+        """Targets that models of a corpus are evaluated on, or a ready model is."""
+        targets = self.targets.items()
+        return [name for name, each in targets if corpus in (*each.corpora, *each.models)]
 
     @property
     def every(self) -> list[str]:
@@ -202,16 +210,15 @@ class Study:
         jobs: list[FineTune] = []
         if not tuning.methods or not tuning.regimes:
             return jobs
-        asked = {SCRATCH: True, SCRATCH_LONG: tuning.scratch_long}
-        asked[SCRATCH_SHALLOW] = tuning.scratch_shallow
-        scratch = [arm for arm in SCRATCH_ARMS if asked[arm]]
+        asked = {SCRATCH_LONG: tuning.scratch_long, SCRATCH_SHALLOW: tuning.scratch_shallow}
+        scratch = [arm for arm in SCRATCH_ARMS if asked.get(arm, True)]
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
                 own = self._tuned_on(corpus)
                 arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
             for corpus, arm in arms:
-                for seed in self.config.pretraining.seeds:
+                for seed in [0] if corpus in self.ready else self.config.pretraining.seeds:
                     jobs.append(FineTune(target.name, corpus, arm, seed))
         return jobs
 
@@ -251,8 +258,6 @@ class Study:
         every = [*self.config.mirrors, *([own] if own else [])]
         if self.config.mirrors:
             os.environ["SELFCELL_MIRRORS"] = ",".join(every)
-
-    # -- with which settings -----------------------------------------------------------------
 
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""

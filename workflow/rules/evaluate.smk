@@ -10,7 +10,7 @@ rule frozen:
     input:
         model=model_files,
         stores=lambda wildcards: stores(
-            STUDY.stores_of(STUDY.splits_of(wildcards.corpus))
+            STUDY.stores_of(STUDY.splits_of(wildcards.corpus)), wildcards.corpus
         ),
         splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
     output:
@@ -28,7 +28,9 @@ rule frozen:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
-        stores=lambda wildcards: store_options(STUDY.splits_of(wildcards.corpus)),
+        stores=lambda wildcards: store_options(
+            STUDY.splits_of(wildcards.corpus), wildcards.corpus
+        ),
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
         model=lambda wildcards: model_folder(wildcards),
         folder=FROZEN,
@@ -44,7 +46,9 @@ rule finetune:
     input:
         audit=f"{RESULTS}/audit.json",
         model=model_files,
-        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
+        store=lambda wildcards: stores(
+            [STUDY.targets[wildcards.target].dataset], wildcards.corpus
+        ),
         split=lambda wildcards: splits([wildcards.target]),
     output:
         multiext(f"{FINETUNE}/", *run_files("scores")),

@@ -20,24 +20,15 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_file(made)
     common.add_model(made)
-    made.add_argument(
-        "--reference", type=Path, required=True, metavar="FILE",
-        help="cells with labels, any format; required, no default, e.g. --reference ref.h5ad",
-    )  # fmt: skip
-    made.add_argument(
-        "--label", default="cell_type", metavar="COLUMN",
-        help="obs column of the reference that holds the labels (default %(default)s), "
-        "e.g. --label celltype",
-    )  # fmt: skip
-    made.add_argument(
-        "--readout", default="probe", metavar="NAME",
-        help="probe (logistic regression, gives a confidence), prototype, knn1 or knn5 "
-        "(default %(default)s), e.g. --readout knn5",
-    )  # fmt: skip
+    cells = "cells with labels, any format"
+    common.option(made, "--reference", "FILE", cells, "ref.h5ad", kind=Path, required=True)
+    label = "obs column of the reference that holds the labels"
+    common.option(made, "--label", "COLUMN", label, "celltype", default="cell_type")
+    readout = "probe (logistic regression, gives a confidence), prototype, knn1 or knn5"
+    common.option(made, "--readout", "NAME", readout, "knn5", default="probe")
     common.add_matrix(made, "reference-", "the reference")
     common.add_out(made, "the labels")
-    common.add_batch(made)
-    common.add_min_found(made)
+    common.add_embedding(made)
     return made
 
 

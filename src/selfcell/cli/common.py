@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,58 @@ def make_parser(command: str, text: str, example: str) -> argparse.ArgumentParse
     return parser
 
 
+def option(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    metavar: str,
+    what: str,
+    example: object,
+    *,
+    default: object = None,
+    shown: object = None,
+    kind: Callable[[str], object] = str,
+    required: bool = False,
+    many: bool = False,
+) -> None:
+    """Add an option whose help ends in its default and an example.
+
+    Args:
+        what: what it is, with its unit.
+        example: a value, or several words.
+        shown: what the help says of the default; None: the default itself.
+        kind: what makes the value out of the text.
+        many: one value or more after the flag.
+    """
+    said = "required, no default" if required else f"default: {default if shown is None else shown}"
+    parser.add_argument(
+        flag, metavar=metavar, default=default, type=kind, required=required,
+        nargs="+" if many else None,
+        help=_escaped(f"{what} ({said}), e.g. {flag} {example}"),
+    )  # fmt: skip
+
+
+def several(
+    parser: argparse.ArgumentParser, flag: str, metavar: str, what: str, example: object, shown: str
+) -> None:
+    """Add an option that may be given several times; without it the list is empty."""
+    parser.add_argument(
+        flag, metavar=metavar, action="append", default=[],
+        help=_escaped(f"{what}; repeat for several (default: {shown}), e.g. {flag} {example}"),
+    )  # fmt: skip
+
+
+def switch(
+    parser: argparse.ArgumentParser, flag: str, what: str, shown: str, example: str = ""
+) -> None:
+    """Add an option without a value; `shown` is what is done without it."""
+    said = f"{what} (default: {shown}), e.g. {flag} {example}"
+    parser.add_argument(flag, action="store_true", help=_escaped(said))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
 def add_file(parser: argparse.ArgumentParser) -> None:
     """The file of cells, and which matrix and genes of it are meant."""
     parser.add_argument(
@@ -42,16 +94,11 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 def add_matrix(parser: argparse.ArgumentParser, prefix: str, what: str) -> None:
     """`--layer` and `--gene-ids`, with a prefix."""
-    parser.add_argument(
-        f"--{prefix}layer", metavar="NAME",
-        help=f"where the raw counts of {what} are: a layer's name, or raw (default: X), "
-        f"e.g. --{prefix}layer counts",
-    )  # fmt: skip
-    parser.add_argument(
-        f"--{prefix}gene-ids", metavar="COLUMN", default="",
-        help=f"var column of the Ensembl ids of {what} (default: gene_ids where it holds them, "
-        f"else the var names), e.g. --{prefix}gene-ids ensembl_id",
-    )  # fmt: skip
+    where = f"where the raw counts of {what} are: a layer's name, or raw"
+    option(parser, f"--{prefix}layer", "NAME", where, "counts", shown="X")
+    ids = f"var column of the Ensembl ids of {what}"
+    shown = "gene_ids where it holds them, else the var names"
+    option(parser, f"--{prefix}gene-ids", "COLUMN", ids, "ensembl_id", default="", shown=shown)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -63,31 +110,31 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_batch(parser: argparse.ArgumentParser) -> None:
-    """`--batch` of embedding."""
-    parser.add_argument(
-        "--batch", type=int, default=1024, metavar="CELLS",
-        help="cells read at once; more takes more memory and gives the same result "
-        "(default %(default)s cells), e.g. --batch 4096",
-    )  # fmt: skip
-
-
-def add_min_found(parser: argparse.ArgumentParser) -> None:
-    """`--min-found` of embedding."""
-    parser.add_argument(
-        "--min-found", type=float, default=0.5, metavar="SHARE",
-        help="refuse cells that have under this share of the model's genes, in [0, 1] "
-        "(default %(default)s), e.g. --min-found 0.3",
-    )  # fmt: skip
+def add_embedding(parser: argparse.ArgumentParser) -> None:
+    """`--batch` and `--min-found` of embedding."""
+    cells = "cells read at once; more takes more memory and gives the same result"
+    option(parser, "--batch", "CELLS", cells, 4096, default=1024, kind=int)
+    share = "refuse cells that have under this share of the model's genes, in [0, 1]"
+    option(parser, "--min-found", "SHARE", share, 0.3, default=0.5, kind=float)
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """`--out` of a table or a copy of the file."""
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="PATH",
-        help=f"a copy of the file with {what} (.h5ad), or {what} alone, a row a cell (.csv, "
-        ".parquet); required, no default, e.g. --out cells.selfcell.h5ad",
-    )  # fmt: skip
+    text = f"a copy of the file with {what} (.h5ad), or {what} alone, a row a cell (.csv, .parquet)"
+    option(parser, "--out", "PATH", text, "cells.selfcell.h5ad", kind=Path, required=True)
+
+
+def add_new_model(parser: argparse.ArgumentParser) -> None:
+    """`--out` and `--licence` of a model that is made."""
+    option(parser, "--out", "FOLDER", "model folder to write", "model", kind=Path, required=True)
+    licence = "licence of the weights, for the card"
+    option(parser, "--licence", "TEXT", licence, "CC-BY-4.0", default="", shown="not stated")
+
+
+def require_free(out: Path) -> None:
+    """Raise ConfigError where something is there already; before anything is computed."""
+    if out.exists():
+        raise ConfigError(f"--out {out} is there already", "a name that is free")
 
 
 def require_writable(out: Path) -> None:

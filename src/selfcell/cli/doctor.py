@@ -19,11 +19,8 @@ def parser() -> argparse.ArgumentParser:
         "selfcell doctor cells.h5ad --model model",
     )
     common.add_file(made)
-    made.add_argument(
-        "--model", metavar="MODEL",
-        help="model to hold the genes to, a folder or owner/name on the Hugging Face Hub "
-        "(default: none), e.g. --model model",
-    )  # fmt: skip
+    model = "model to hold the genes to, a folder or owner/name on the Hugging Face Hub"
+    common.option(made, "--model", "MODEL", model, "model", shown="none")
     return made
 
 

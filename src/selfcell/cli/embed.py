@@ -18,8 +18,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_file(made)
     common.add_model(made)
     common.add_out(made, "the embedding")
-    common.add_batch(made)
-    common.add_min_found(made)
+    common.add_embedding(made)
     return made
 
 

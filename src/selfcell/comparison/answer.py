@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,16 @@ def _answer(row: Mapping[str, Any]) -> Iterator[str]:
         f"detectable {row['smallest_detectable']:.3f}"
     )
     yield f"  best with: {row['best_with']}; best without: {row['best_without']}"
-    yield (
-        f"  one network took {row['cpu_s']:.0f} s of processor time; variation of the test cells "
-        f"that the corpus shares: {row['shared_variance']:.2f}"
-    )
+    if row["shared_variance"] is not None:  # of a ready model neither is known
+        yield (
+            f"  one network took {row['cpu_s']:.0f} s of processor time; variation of the test "
+            f"cells that the corpus shares: {row['shared_variance']:.2f}"
+        )
     yield from [f"  {row['note']}"] * bool(row["note"])
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def read(folder: Path, study: str) -> dict[str, Any]:
@@ -116,8 +122,8 @@ def read(folder: Path, study: str) -> dict[str, Any]:
             "labels_per_type": row.regimes.split(","),
             "best_with": row.best_pretrained,
             "best_without": row.best_without,
-            "shared_variance": row.shared_variance,
-            "cpu_s": row.cpu_s,
+            "shared_variance": _known(row.shared_variance),
+            "cpu_s": _known(row.cpu_s),
             "note": row.note,
         }
         for row in verdicts[verdicts.role == "study"].itertuples()

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from selfcell.comparison.answer import Comparison, read
 from selfcell.comparison.cells import look, told
 from selfcell.comparison.design import configuration, name_of, require_name
+from selfcell.comparison.models import fetched
 from selfcell.errors import StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from selfcell.study import Study
 
 
 def compare(
@@ -33,6 +36,7 @@ def compare(
     gene_ids: str = "",
     corpora: Sequence[str] = (),
     corpus_layer: str = "",
+    models: Sequence[Path | str] = (),
     effort: str = "default",
     out: Path | str = ".",
     name: str = "",
@@ -55,6 +59,8 @@ def compare(
         layer, gene_ids: as in `Model.embed`.
         corpora: other cells to pre-train on: files, or data sets of the study such as "kang".
         corpus_layer: where the counts of those files are; "" for X.
+        models: ready models to judge beside those trained here: folders, or models on the Hugging
+            Face Hub, as `selfcell.load` takes them.
         effort: a key of `comparison.design.EFFORTS`: "quick", "default" or "full".
         name: of the study, and of its folder in `out`/results; "": the file's.
         cores: processor cores; 0: all.
@@ -64,9 +70,11 @@ def compare(
 
     Raises:
         ConfigError, DataError: the file or an option cannot be used.
+        StoreError, FetchError: a model cannot.
         StudyError: a job of the study failed, or it was interrupted.
     """
     from selfcell.config import from_mapping
+    from selfcell.study import Study
 
     require_name(name)
     out = Path(out).expanduser().absolute()
@@ -74,13 +82,16 @@ def compare(
     given = "" if not isinstance(cells, Path | str) else layer or ""
     study = name or name_of(path)
     found = look(path, study, labels, batch, given, gene_ids, min_test)
-    settings = configuration(found, study, effort, corpora, corpus_layer, max_cells, min_test)
-    from_mapping(settings, "the study of your cells")
+    ready = fetched(models, found)
+    settings = configuration(
+        found, study, effort, corpora, corpus_layer, max_cells, min_test, ready
+    )
+    made = from_mapping(settings, "the study of your cells")
     folder = out / "results" / study
     config = _write(settings, folder / "study.yaml")
     about: dict[str, Any] = {"study": study, "cells": told(found)}
     if dry_run:
-        about["plan"], about["files"] = _plan(settings), {"configuration": str(config)}
+        about["plan"], about["files"] = _plan(Study(made), out), {"configuration": str(config)}
         return Comparison(about)
     run(config, out, study, cores)
     return _kept(Comparison(about | read(folder, study)), folder)
@@ -94,21 +105,15 @@ def _kept(answer: Comparison, folder: Path) -> Comparison:
     return answer
 
 
-def _plan(settings: Mapping[str, Any]) -> dict[str, float]:
+def _plan(study: Study, folder: Path) -> dict[str, float]:
     """What the study will take if nothing of it is there: jobs, core minutes, MB to fetch."""
-    from selfcell import plan
-    from selfcell.config import from_mapping
-    from selfcell.data.fetch import cache_dir, mirror_list
-    from selfcell.study import Study
+    from selfcell.plan import reckon
 
-    study = Study(from_mapping(settings))
-    found = plan.shares(study)
-    missing = plan.missing(study, cache_dir(""), mirror_list([]))
-    sizes = {source.artefact.name: source.artefact.size_mb for source in missing}
+    facts = reckon(study, folder)
     return {
-        "jobs": sum(work.jobs for work in plan.work(study).values()),
-        "core_minutes": round(sum(share.hours for share in found.values()) * 60, 1),
-        "fetch_mb": sum(sizes.values()),
+        "jobs": facts["jobs"],
+        "core_minutes": round(facts["core_hours"] * 60, 1),
+        "fetch_mb": sum(facts["to_fetch_mb"].values()),
     }
 
 

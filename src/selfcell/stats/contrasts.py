@@ -57,6 +57,7 @@ class Spec:
         seed: of the resampling.
         control_corpora: corpora that have no family of primary contrasts of their own.
         negative_controls: by target, corpora that are not expected to help.
+        ready: models that the study did not train; they stand where corpora do.
     """
 
     margin: float = equivalence.MARGIN
@@ -64,6 +65,7 @@ class Spec:
     seed: int = 0
     control_corpora: tuple[str, ...] = ("kang_ctrl_shuffled",)
     negative_controls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ready: tuple[str, ...] = ()
 
     def role(self, target: str, corpus: str) -> str:
         """What a corpus is to a target: one of `ROLES`."""
@@ -80,8 +82,8 @@ class Spec:
         if unknown:
             raise ConfigError(f"unknown keys {unknown}", f"some of {known}")
         given = dict(values)
-        if "control_corpora" in given:
-            given["control_corpora"] = tuple(given["control_corpora"])  # type: ignore[arg-type]
+        for name in {"control_corpora", "ready"}.intersection(given):
+            given[name] = tuple(given[name])  # type: ignore[arg-type]
         return cls(**given)  # type: ignore[arg-type]
 
 
