@@ -84,11 +84,10 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
-    """The file of cells, and which matrix and genes of it are meant."""
-    parser.add_argument(
-        "file", type=Path, help="cells: .h5ad, 10x .h5, 10x folder, .csv (genes in rows) or .zarr"
-    )
+def add_file(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """The file of cells, and which matrix and genes of it are meant; `more`: other forms."""
+    formats = "cells: .h5ad, 10x .h5, 10x folder, .csv (genes in rows) or .zarr"
+    parser.add_argument("file", type=Path, help=formats + more)
     add_matrix(parser, "", "the file")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from selfcell.cli import common
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         "memory; the model is a folder.",
         "selfcell pretrain cells.h5ad --out model --method random_mask --steps 2000",
     )
-    common.add_file(made)
+    common.add_file(made, "; or a store that convert wrote")
     common.add_new_model(made)
     method = "pretext task, a name in selfcell.methods"
     common.option(made, "--method", "NAME", method, "vicreg", default="random_mask")
@@ -43,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
     )
     shown, example = "names and genes of the file", "results/smoke/reference/genes.csv.gz"
     common.option(made, "--gene-table", "FILE", table, example, shown=shown, kind=Path)
-    for name, (default, text, example) in NUMBERS.items():
-        common.option(made, f"--{name}", "N", text, example, default=default, kind=int)
+    for name, (default, text, other) in NUMBERS.items():
+        common.option(made, f"--{name}", "N", text, other, default=default, kind=int)
     fewest = "a cell in which fewer genes are seen is not trained on"
     shown = "200 genes, or a tenth of a file of under 2,000"
     common.option(made, "--min-genes", "N", fewest, 20, shown=shown, kind=int)
@@ -59,8 +60,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Read, train, write, report."""
-    from selfcell import api, job
+    from selfcell import job
     from selfcell.data.own import opened
+    from selfcell.pretraining import NO_LICENCE, pretrain
 
     common.require_free(args.out)
     try:
@@ -69,12 +71,13 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(f"--params is not JSON: {error}", "one JSON object") from error
     if not isinstance(params, dict):
         raise ConfigError(f"--params {args.params}", "one JSON object")
-    with opened(args.file) as cells:
-        model = api.pretrain(
+    is_store = (args.file / "manifest.json").is_file()
+    with nullcontext(args.file) if is_store else opened(args.file) as cells:
+        model = pretrain(
             cells, args.method, layer=args.layer, gene_ids=args.gene_ids, params=params,
             gene_sets=args.gene_sets, gene_table=args.gene_table, genes=args.genes,
             min_genes=args.min_genes, hidden=tuple(args.hidden), steps=args.steps,
-            batch=args.batch, lr=args.lr, seed=args.seed, licence=args.licence or api.NO_LICENCE,
+            batch=args.batch, lr=args.lr, seed=args.seed, licence=args.licence or NO_LICENCE,
         )  # fmt: skip
     with job.atomic(args.out) as folder:
         model.save(folder)
