@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Read, embed both, learn, name, write, report."""
-    common.require_writable(args.out)
+    common.require_writable(args.out, args.file, args.reference)
     from selfcell import api
     from selfcell.data.own import opened
 

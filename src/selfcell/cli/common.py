@@ -136,8 +136,11 @@ def require_free(out: Path) -> None:
         raise ConfigError(f"--out {out} is there already", "a name that is free")
 
 
-def require_writable(out: Path) -> None:
-    """Raise ConfigError for a format that `write` does not know; before anything is computed."""
+def require_writable(out: Path, *inputs: Path) -> None:
+    """Raise ConfigError for a format that `write` does not know, and for a file that is read;
+    before anything is computed."""
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise ConfigError(f"--out {out} is a file that is read", "another name: it stays as it is")
     if out.suffix not in FORMATS:
         raise ConfigError(f"--out {out}", f"a name that ends in {', '.join(FORMATS)}")
 

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Read, embed, write, report."""
-    common.require_writable(args.out)
+    common.require_writable(args.out, args.file)
     from selfcell import api
     from selfcell.data.own import opened
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,18 @@ def _answer(row: Mapping[str, Any]) -> Iterator[str]:
             f"  one network took {row['cpu_s']:.0f} s of processor time; variation of the test "
             f"cells that the corpus shares: {row['shared_variance']:.2f}"
         )
+    if genes := row["genes"]:
+        yield (
+            f"  {genes['found']} of its {genes['genes']} genes are in the file, with "
+            f"{genes['counts_kept']:.0%} of the counts; the others read as 0"
+        )
     yield from [f"  {row['note']}"] * bool(row["note"])
+
+
+def _aligned(folder: Path) -> dict[str, Any] | None:
+    """What became of a ready model's genes; None for a model of the study's own genes."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    return found[0] if found else None
 
 
 def _known(value: float) -> float | None:
@@ -125,6 +137,7 @@ def read(folder: Path, study: str) -> dict[str, Any]:
             "shared_variance": _known(row.shared_variance),
             "cpu_s": _known(row.cpu_s),
             "note": row.note,
+            "genes": _aligned(folder / "ready" / row.corpus / "alignment"),
         }
         for row in verdicts[verdicts.role == "study"].itertuples()
     ]
