@@ -18,7 +18,7 @@ from typing import Any
 from selfcell.config import load_config
 from selfcell.data.fetch import cache_dir, mirror_list
 from selfcell.data.registry import Source
-from selfcell.errors import DataError
+from selfcell.errors import ConfigError, DataError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT
 from selfcell.release import cached, sources
@@ -203,7 +203,13 @@ def reckon(
         results: where they will be. cache: of downloads; "": that of `data.fetch.cache_dir`.
         workers: jobs that run at once.
         gpu_rate: cells a second that pre-training reads on a GPU; None: it trains on a core.
+
+    Raises ConfigError: no worker, or a rate that is not above 0.
     """
+    if workers < 1:
+        raise ConfigError(f"{workers} workers", "at least 1", "--workers N")
+    if gpu_rate is not None and not gpu_rate > 0:
+        raise ConfigError(f"{gpu_rate:g} cells a second on a GPU", "above 0", "--gpu-rate CELLS")
     found = shares(study)
     if gpu_rate:
         found = on_gpus(found, study, gpu_rate)

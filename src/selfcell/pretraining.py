@@ -85,7 +85,10 @@ def pretrain(
         "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
         "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
     spec = parse(PretrainSpec, settings, "pretrain")
-    parameters(method, spec.params, "pretrain")
+    asked = parameters(method, spec.params, "pretrain")
+    if getattr(asked, "gene_sets", "") and not gene_sets:
+        got = f"method {method!r} needs gene sets, and none were given"
+        raise ConfigError(got, "a GMT file", "gene_sets=FILE (--gene-sets FILE)")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
     programmes = read_gmt(gene_sets) if gene_sets else {}
     how: dict[str, Any] = {

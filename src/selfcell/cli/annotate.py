@@ -36,10 +36,9 @@ def main(args: argparse.Namespace) -> None:
     """Read, embed both, learn, name, write, report."""
     common.require_writable(args.out, args.file, args.reference)
     from selfcell import api
-    from selfcell.data.own import opened
 
     model = api.load(args.model)
-    with opened(args.file) as cells, opened(args.reference) as reference:
+    with common.opened(args.file) as cells, common.opened(args.reference) as reference:
         model.annotate(
             cells, reference, args.label, args.readout, layer=args.layer, gene_ids=args.gene_ids,
             reference_layer=args.reference_layer, reference_gene_ids=args.reference_gene_ids,

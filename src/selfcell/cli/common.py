@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfcell import job
-from selfcell.errors import ConfigError
+from selfcell.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -128,6 +129,18 @@ def add_new_model(parser: argparse.ArgumentParser) -> None:
     option(parser, "--out", "FOLDER", "model folder to write", "model", kind=Path, required=True)
     licence = "licence of the weights, for the card"
     option(parser, "--licence", "TEXT", licence, "CC-BY-4.0", default="", shown="not stated")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[AnnData]:
+    """A file of cells. Raises DataError as `data.own.opened`, and for a store."""
+    from selfcell.data import own
+
+    if (path / "manifest.json").is_file():
+        remedy = f"selfcell convert {path} --out cells.h5ad"
+        raise DataError(f"{path} is a store of this project", "a file of cells", remedy)
+    with own.opened(path) as adata:
+        yield adata
 
 
 def require_free(out: Path) -> None:

@@ -38,7 +38,6 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Convert, report."""
     from selfcell import convert
-    from selfcell.data.own import opened
 
     common.require_free(args.out)
     is_store = (args.file / "manifest.json").is_file()
@@ -49,6 +48,6 @@ def main(args: argparse.Namespace) -> None:
         report = convert.to_h5ad(args.file, args.out)
     else:
         columns = {role: getattr(args, role) for role in ROLES}
-        with opened(args.file) as cells:
+        with common.opened(args.file) as cells:
             report = convert.to_store(cells, args.out, columns, args.layer, args.gene_ids)
     common.show({"out": str(args.out), **report}, args.json)

@@ -27,11 +27,10 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Read, examine, report; exits 1 where something is to be mended."""
     from selfcell.api import load
-    from selfcell.data.own import opened
     from selfcell.doctor import examine
 
     model = load(args.model) if args.model else None
-    with opened(args.file) as cells:
+    with common.opened(args.file) as cells:
         facts, findings = examine(cells, args.layer, args.gene_ids, model)
     if args.json:
         common.show({**facts, "findings": [asdict(each) for each in findings]}, True)

@@ -61,7 +61,6 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Read, train, write, report."""
     from selfcell import job
-    from selfcell.data.own import opened
     from selfcell.pretraining import NO_LICENCE, pretrain
 
     common.require_free(args.out)
@@ -72,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
     if not isinstance(params, dict):
         raise ConfigError(f"--params {args.params}", "one JSON object")
     is_store = (args.file / "manifest.json").is_file()
-    with nullcontext(args.file) if is_store else opened(args.file) as cells:
+    with nullcontext(args.file) if is_store else common.opened(args.file) as cells:
         model = pretrain(
             cells, args.method, layer=args.layer, gene_ids=args.gene_ids, params=params,
             gene_sets=args.gene_sets, gene_table=args.gene_table, genes=args.genes,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfcell.comparison.answer import Comparison, read
-from selfcell.comparison.cells import look, told
+from selfcell.comparison.cells import look, look_at_corpus, told
 from selfcell.comparison.design import configuration, name_of, require_name
 from selfcell.comparison.models import fetched
-from selfcell.errors import StudyError
+from selfcell.errors import ConfigError, StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
 
@@ -77,11 +77,16 @@ def compare(
     from selfcell.study import Study
 
     require_name(name)
+    if cores < 0:
+        raise ConfigError(f"--cores {cores}", "a number of processor cores, 0 for all")
     out = Path(out).expanduser().absolute()
     path = _file(cells, out, name, labels, batch, layer)
     given = "" if not isinstance(cells, Path | str) else layer or ""
     study = name or name_of(path)
     found = look(path, study, labels, batch, given, gene_ids, min_test)
+    for other in (Path(each).expanduser() for each in corpora):
+        if other.exists():
+            look_at_corpus(other, corpus_layer, found)
     ready = fetched(models, found)
     settings = configuration(
         found, study, effort, corpora, corpus_layer, max_cells, min_test, ready
