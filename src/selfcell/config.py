@@ -122,6 +122,7 @@ class Config(Section):
         _unique("fine_tuning.methods", self.fine_tuning.methods)
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
+        self._parts()
         for corpus in self.corpora:
             _known(
                 f"corpora.{corpus.name}.sources.dataset",
@@ -164,6 +165,15 @@ class Config(Section):
         if self.study == "released":
             raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
+
+    def _parts(self) -> None:
+        """Give the parts of corpora the sources of what they are parts of."""
+        whole = {corpus.name: corpus for corpus in self.corpora if not corpus.part_of}
+        for place, corpus in enumerate(self.corpora):
+            if corpus.part_of:
+                _known(f"corpora.{corpus.name}.part_of", [corpus.part_of], list(whole))
+                taken = {"sources": whole[corpus.part_of].sources, "vocabulary": False}
+                self.corpora[place] = corpus.model_copy(update=taken)
 
     @property
     def _unseen(self) -> list[UnseenTarget]:

@@ -78,16 +78,14 @@ class Study:
                 )
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
-        own_sets = [entry.name for entry in config.gene_sets]
+        own = {entry.name for entry in config.gene_sets}
         sets = [name for method in config.methods for name in self.gene_sets(method.name)]
-        for name in sets + self.programmes():
-            if name not in own_sets:
-                self.registry.reference(name)
+        for name in sorted({*sets, *self.programmes()} - own):
+            self.registry.reference(name)
 
     def models(self) -> list[Model]:
         """Every pre-training run, corpora first."""
-        trained = self._trained()
-        return [model for model in trained if self.weights(model.method) == model.method]
+        return [each for each in self._trained() if self.weights(each.method) == each.method]
 
     def evaluated(self) -> list[Model]:
         """Every pre-trained network that is evaluated frozen, corpora first, ready models last."""
@@ -134,8 +132,12 @@ class Study:
 
     def targets_of(self, corpus: str) -> list[str]:
         """Targets that models of a corpus are evaluated on, or a ready model is."""
-        targets = self.targets.items()
-        return [name for name, each in targets if corpus in (*each.corpora, *each.models)]
+        named = {name: (*each.corpora, *each.models) for name, each in self.targets.items()}
+        return [name for name, corpora in named.items() if corpus in corpora]
+
+    def whole_corpora(self, target: str) -> list[str]:
+        """Corpora of a target that are no parts of others."""
+        return [name for name in self.targets[target].corpora if not self.corpora[name].part_of]
 
     @property
     def every(self) -> list[str]:
@@ -262,8 +264,8 @@ class Study:
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
         entry = self.deviations.get(method)
-        changed = entry.deviation if entry else None
-        return published.settings(self.methods[method].task, self.config.protocol, changed)
+        task, protocol = self.methods[method].task, self.config.protocol
+        return published.settings(task, protocol, entry.deviation if entry else None)
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""

@@ -47,10 +47,9 @@ rule align:
         runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
-        model=f"{READY}/model",
         code=code("align"),
     shell:
         f"python3 {SCRIPTS}/align.py"
         " --raw {input.raw} --cells {input.cells} --spec {params.spec:q}"
-        " --model {params.model} --out {output.store} --out-report {output.report}"
+        " --model $(dirname {input.model[0]}) --out {output.store} --out-report {output.report}"
         " 2> >(tee {log} >&2)"
