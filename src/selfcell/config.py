@@ -114,8 +114,7 @@ class Config(Section):
         mixtures = self.integration.targets if self.integration else []
         others = [entry.name for part in (proteins, mixtures, self._unseen) for entry in part]
         targets = _unique("targets", [entry.name for entry in self.targets] + others)
-        _free("corpora", corpora, ("none", "own_pool"))
-        _free("models", ready, ("none", "own_pool"))
+        _free("corpora", corpora + ready, ("none", "own_pool"))
         _free("methods", methods, (*BASELINES, "scratch", "scratch_long", "scratch_shallow"))
         _unique("baselines", self.baselines)
         _unique("gene_sets", [entry.name for entry in self.gene_sets])

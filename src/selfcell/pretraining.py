@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -80,13 +80,8 @@ def pretrain(
         StoreError: no store, or a damaged one.
         DataError: no counts, too few cells that pass, gene sets that do not fit.
     """
-    settings = {
-        "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
-        "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
-        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
-    spec = parse(PretrainSpec, settings, "pretrain")
-    asked = parameters(method, spec.params, "pretrain")
-    if getattr(asked, "gene_sets", "") and not gene_sets:
+    spec = _spec(method, dict(params or {}), seed, hidden, steps, batch, lr)
+    if getattr(parameters(method, spec.params, "pretrain"), "gene_sets", "") and not gene_sets:
         got = f"method {method!r} needs gene sets, and none were given"
         raise ConfigError(got, "a GMT file", "gene_sets=FILE (--gene-sets FILE)")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
@@ -98,6 +93,33 @@ def pretrain(
         "min_genes": min_genes,
     }
     passed = _stored(Path(cells), how) if isinstance(cells, Path | str) else _passed(cells, **how)
+    return _trained(spec, passed, chosen, programmes, licence)
+
+
+def _spec(
+    method: str,
+    params: dict[str, Any],
+    seed: int,
+    hidden: tuple[int, ...],
+    steps: int,
+    batch: int,
+    lr: float,
+) -> PretrainSpec:
+    settings = {
+        "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
+        "params": params, "seed": seed, "network": {"hidden": list(hidden)},
+        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
+    return parse(PretrainSpec, settings, "pretrain")
+
+
+def _trained(
+    spec: PretrainSpec,
+    passed: AnnData,
+    chosen: VocabularySpec,
+    programmes: Mapping[str, Sequence[str]],
+    licence: str,
+) -> Model:
+    """Choose genes, put the cells into a store of them, train on that."""
     vocabulary, _ = choose({"cells": passed}, [CELLS], {}, chosen)
     with TemporaryDirectory() as temporary:
         write_store(passed, vocabulary, Path(temporary, "cells"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,12 +106,21 @@ def told(cells: Cells) -> dict[str, Any]:
     }
 
 
-def look_at_corpus(path: Path, layer: str, cells: Cells) -> None:
-    """Refuse other cells to pre-train on that a study could not read, as `look` does.
+def look_at_corpora(corpora: Iterable[str], layer: str, cells: Cells) -> None:
+    """Refuse files to pre-train on that a study could not read, as `look` does.
+
+    Args:
+        corpora: files; what is no file is left to `configuration`. layer: of their counts.
 
     Raises:
-        ConfigError: it is the file itself. DataError: unreadable, no counts, genes of a mouse.
+        ConfigError: one is the file itself. DataError: unreadable, no counts, genes of a mouse.
     """
+    for path in (Path(each).expanduser() for each in corpora):
+        if path.exists():
+            _look_at_corpus(path, layer, cells)
+
+
+def _look_at_corpus(path: Path, layer: str, cells: Cells) -> None:
     if path.resolve() == cells.path.resolve():
         raise ConfigError(
             f"--corpus {path} is the file itself",

@@ -103,8 +103,7 @@ def configuration(
         corpus_layer: where the raw counts of those files are; "" for X.
         max_cells: cells drawn of the file; None: the effort's, 0: all.
         min_test: as in `look`.
-        models: names, by folder, of ready models to judge beside the networks that are trained;
-            numbered where they are taken.
+        models: names, by folder, of ready models; numbered where they are taken.
 
     Raises:
         ConfigError: an unknown effort, or a corpus that is no file and not in the registry.
@@ -116,10 +115,9 @@ def configuration(
     own_pool, shuffled = f"{name}_pool", f"{name}_pool_shuffled"
     taken = [name, own_pool, shuffled]
     others = _others(corpora, corpus_layer, taken)
-    ready = _ready(models, taken)
-    pool = {"sources": [{"dataset": name, "pool_of": name}], "vocabulary": False}
-    control = {"name": shuffled, **pool, "shuffle_genes": True, "methods": ["random_mask"]}
     named = [own_pool, *(entry["name"] for entry in others)]
+    ready = _ready(models, taken)
+    given = [entry["name"] for entry in ready]
     return {
         "study": name,
         "lineage": {"scores": False},
@@ -131,11 +129,7 @@ def configuration(
             "target_genes": asked.genes,
             "transcription_factors": False,
         },
-        "corpora": [
-            {"name": own_pool, **pool},
-            *({"name": each, "sources": [{"dataset": each}]} for each in named[1:]),
-            *[control] * asked.control,
-        ],
+        "corpora": _corpora(name, named, shuffled if asked.control else ""),
         "models": ready,
         "targets": [
             {
@@ -143,13 +137,25 @@ def configuration(
                 "dataset": name,
                 "split": split(cells.batch),
                 "corpora": named + [shuffled] * asked.control,
-                "models": [entry["name"] for entry in ready],
-                "fine_tune": [*named, *(each["name"] for each in ready)] if asked.tuned else [],
+                "models": given,
+                "fine_tune": [*named, *given] if asked.tuned else [],
             }
         ],
         "labels": {"regimes": list(asked.regimes), "draws": asked.draws, "min_test": min_test},
         **_budget(asked, cells.n_cells),
     }
+
+
+def _corpora(name: str, named: Sequence[str], control: str) -> list[dict[str, Any]]:
+    """The training cells of the file, other cells, and the control of shuffled genes if it has a
+    name."""
+    pool = {"sources": [{"dataset": name, "pool_of": name}], "vocabulary": False}
+    found: list[dict[str, Any]] = [{"name": named[0], **pool}]
+    found += [{"name": each, "sources": [{"dataset": each}]} for each in named[1:]]
+    if control:
+        shuffled = {"shuffle_genes": True, "methods": ["random_mask"]}
+        found.append({"name": control, **pool, **shuffled})
+    return found
 
 
 def _budget(asked: Effort, n_cells: int) -> dict[str, Any]:
