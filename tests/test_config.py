@@ -190,7 +190,7 @@ def test_a_value_in_place_of_a_list_is_one_fault(data):
 
 
 def test_a_part_has_the_sources_of_its_whole_and_no_say_in_the_genes(data):
-    corpora = {corpus.name: corpus for corpus in from_mapping(data).corpora}
+    corpora = from_mapping(data).filled
     whole, part = corpora["kang_ctrl"], corpora["kang_ctrl_600"]
     assert part.sources == whole.sources
     assert (part.vocabulary, whole.vocabulary) == (False, True)

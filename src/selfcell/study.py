@@ -56,7 +56,7 @@ class Study:
     def __init__(self, config: Config, registry: Path = REGISTRY) -> None:
         self.config = config
         self.registry = Registry.load(registry)
-        self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
+        self.corpora: Mapping[str, Corpus] = config.filled
         self.ready = {entry.name: read(entry) for entry in config.models}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
