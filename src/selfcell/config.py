@@ -107,8 +107,7 @@ class Config(Section):
     def _consistent(self) -> Self:
         datasets = _unique("datasets", [entry.name for entry in self.datasets])
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
-        ready = [entry.name for entry in self.models]
-        _unique("corpora, models", corpora + ready)
+        ready = self._ready(corpora)
         methods = _unique("methods", [entry.name for entry in self.methods])
         proteins = self.protein.targets if self.protein else []
         mixtures = self.integration.targets if self.integration else []
@@ -139,8 +138,6 @@ class Config(Section):
             _unique(f"{where}.corpora", target.corpora)
             _known(f"{where}.dataset", [target.dataset], datasets)
             _known(f"{where}.corpora", target.corpora, corpora)
-            _unique(f"{where}.models", target.models)
-            _known(f"{where}.models", target.models, ready)
             _known(f"{where}.fine_tune", target.fine_tune, target.corpora + target.models)
             _known(f"{where}.negative_control", target.negative_control, target.corpora)
         for own in proteins:
@@ -166,6 +163,15 @@ class Config(Section):
         if self.study == "released":
             raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
+
+    def _ready(self, corpora: list[str]) -> list[str]:
+        """Names of the ready models: of their own, and the only ones that targets name."""
+        ready = [entry.name for entry in self.models]
+        _unique("corpora, models", corpora + ready)
+        for target in self.targets:
+            where = f"targets.{target.name}.models"
+            _known(where, _unique(where, target.models), ready)
+        return ready
 
     @property
     def filled(self) -> dict[str, Corpus]:
