@@ -59,8 +59,11 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     [("mine_pool", "'mine_pool' stands twice"), ("none", "'none' names an arm of the study")],
 )
 def test_names_that_would_mix_up_arms_are_refused(name: str, said: str) -> None:
+    settings = made("default", models={GOLDEN: "given"})
+    settings["models"][0]["name"] = name
+    settings["targets"][0].update(models=[name], fine_tune=[])
     with pytest.raises(ConfigError, match=said):
-        study(models=[{"name": name, "path": str(GOLDEN)}])
+        from_mapping(settings)
 
 
 def test_a_target_names_models_that_are_there() -> None:
