@@ -101,13 +101,8 @@ def work(study: Study) -> dict[str, Work]:
 def size_mb(study: Study) -> float:
     """MB of the files that cells come from, each counted once; at least 1, own files that are not
     there yet count nothing."""
-    found = {}
-    for spec in study.datasets.values():
-        artefact = spec.source.artefact
-        own = Path(artefact.path)
-        read = own.stat().st_size / 1e6 if artefact.path and own.is_file() else artefact.size_mb
-        found[artefact.name] = read
-    return max(1.0, sum(found.values()))
+    artefacts = [spec.source.artefact for spec in study.datasets.values()]
+    return max(1.0, sum({artefact.name: artefact.mb() for artefact in artefacts}.values()))
 
 
 def aligned(study: Study) -> list[tuple[str, str]]:
@@ -118,10 +113,7 @@ def aligned(study: Study) -> list[tuple[str, str]]:
 
 def references(study: Study) -> set[str]:
     """Names of the tables and gene sets that the study fetches beside its cells."""
-    counted = [spec.source for spec in study.datasets.values()]
-    counted += [
-        part for spec in study.datasets.values() for join in spec.joins for part in join.sources
-    ]
+    counted = [source for spec in study.datasets.values() for source in spec.sources]
     return {source.file for source in sources(study) if source not in counted}
 
 

@@ -22,7 +22,7 @@ rule integrate:
         ENV
     resources:
         mem_mb=grows(2500, 10),
-        runtime=grows(4, 0.02),
+        runtime=grows(4, 0.005),
     params:
         spec=lambda wildcards: SLICES.integrate(wildcards.mixture),
         models=lambda wildcards: model_options(wildcards.mixture),

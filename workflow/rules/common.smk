@@ -64,13 +64,32 @@ def input_mb(files):
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
-def grows(base, per_mb=0, processes=1):
-    """A resource: what each process of a job takes, what each MB of its inputs adds; twice as much
-    at each retry."""
+def fetched_mb(wildcards):
+    """MB of the files that a data set is made of: of one's own, or by their registry entry."""
+    sources = STUDY.datasets[wildcards.dataset].sources
+    return sum(source.artefact.mb() for source in sources)
+
+
+def converted_mb(wildcards):
+    """The same of a file that is converted, for which its matrix is held whole; else none. What a
+    member of an archive has is not known before; those of the registry are small."""
+    spec = STUDY.datasets[wildcards.dataset]
+    return spec.source.artefact.mb() if spec.converted and not spec.source.member else 0
+
+
+def reference_mb(wildcards):
+    """MB of the file that a reference is, or lies in."""
+    name = wildcards.reference.split(".")[0]
+    return STUDY.registry.reference(name).source.artefact.mb()
+
+
+def grows(base, per_mb=0, processes=1, mb=None):
+    """A resource: what each process of a job takes, what each MB adds, of its inputs or by `mb` of
+    its wildcards; twice as much at each retry."""
 
     def needed(wildcards, input, attempt):
-        each = int(base + per_mb * input_mb(input))
-        return each * processes * 2 ** (attempt - 1)
+        size = mb(wildcards) if mb else input_mb(input)
+        return int(base + per_mb * size) * processes * 2 ** (attempt - 1)
 
     return needed
 

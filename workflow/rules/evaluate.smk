@@ -22,8 +22,8 @@ rule frozen:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
-        runtime=grows(3, 0.05),
+        mem_mb=grows(1100, 3),
+        runtime=grows(3, 0.005),
     params:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
@@ -59,8 +59,8 @@ rule finetune:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
-        runtime=grows(4, 0.02),
+        mem_mb=grows(1100, 3),
+        runtime=grows(4, 0.005),
     params:
         spec=lambda wildcards: SLICES.finetune(fine_tune_job(wildcards)),
         model=model_option,

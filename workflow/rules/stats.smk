@@ -104,7 +104,7 @@ rule shared_variance:
     conda:
         ENV
     resources:
-        mem_mb=grows(900, 15),
+        mem_mb=grows(700, 6),
         runtime=grows(4, 0.02),
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),

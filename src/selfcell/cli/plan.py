@@ -81,13 +81,14 @@ def page(facts: dict[str, Any]) -> str:
         lines.append(f"not in the released study, and so not counted: {named}")
     gpu = f", {facts['gpu_hours']:.1f} GPU hours" * bool(facts["gpu_hours"])
     lines.append(f"{'all':12}{facts['jobs']:6}{facts['core_hours']:12.2f} core hours{gpu}")
+    times = facts["times_the_data"]
     lines.append(
         f"\non {facts['workers']} workers {facts['wall_hours']:.1f} hours, "
-        f"{facts['memory_gb']:.1f} GB of memory at most"
+        f"{facts['memory_gb']:.1f} GB of memory at {'most' if times <= 2 else 'least'}"
     )
-    if facts["times_the_data"] > 2:
+    if times > 2:
         lines.append(
-            f"the data are {facts['times_the_data']:.0f} times those of the released study: memory "
+            f"the data are {times:.0f} times those of the released study: memory "
             "grows with them, as the rules ask for it once their inputs are there"
         )
     lines.append(f"results {facts['disk_gb']:.1f} GB; free {facts['free_gb']:.1f} GB")
