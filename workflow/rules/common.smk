@@ -106,9 +106,8 @@ def named(pattern, names, key):
 
 def stores(names, corpus=NONE):
     """Stores of some data sets: in the study's genes, or in those of a ready model."""
-    ready = f"{RESULTS}/ready/{corpus}/cells/{{name}}"
-    place = ready if corpus in STUDY.ready else f"{RESULTS}/data/{{name}}/store"
-    return [place.format(name=name) for name in names]
+    place = f"ready/{corpus}/cells/{{}}" if corpus in STUDY.ready else "data/{}/store"
+    return [f"{RESULTS}/{place.format(name)}" for name in names]
 
 
 def splits(names):
