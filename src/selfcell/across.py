@@ -28,8 +28,7 @@ class IntegrationTarget(Section):
 
 
 class Integration(Section):
-    """Data integration by scIB's metrics (extra `integration`); leave the section out to do
-    without it."""
+    """Data integration by scIB's metrics; leave the section out to do without it."""
 
     targets: list[IntegrationTarget] = Field(min_length=1)
     """Each with a name of its own, also among the other targets."""
@@ -45,8 +44,8 @@ class Integration(Section):
     """Optimiser steps without labels on the target's cells."""
     rivals: list[str] = ["pca", "harmony", "random_encoder", "random_embedding", "batch_only",
                          "perfect"]  # fmt: skip
-    """pca, harmony, scvi (extra `scvi`; left out with a message where it is not installed) and
-    controls."""
+    """pca, harmony (extra `integration`), scvi (extra `scvi`; both left out with a message where
+    not installed) and controls."""
 
 
 class UnseenTarget(Section):

@@ -34,7 +34,7 @@ STAGES = (
     ("store",),
     ("audit", "shared_variance"),
     ("pretrain", "baseline"),
-    ("frozen", "finetune", "protein", "integrate", "unseen"),
+    ("frozen", "finetune", "protein", "integrate", "continued", "unseen"),
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),
@@ -80,8 +80,8 @@ def work(study: Study) -> dict[str, Work]:
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
     counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
-    mixed = {name: len(study.models_of(name)) for name in study.mixtures}
-    afar = {name: len(study.models_of(name)) for name in study.unseen}
+    counts |= {"integrate": len(study.mixtures), "unseen": len(study.unseen)}
+    counts["continued"] = len(study.continued())
     counts |= {"adopt": len(study.ready), "align": len(aligned(study))}
     counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
@@ -92,8 +92,6 @@ def work(study: Study) -> dict[str, Work]:
         "pretrain": Work(len(models), len(models) * training),
         "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts) * size),
         "finetune": Work(len(tunes), len(tunes) * tuned),
-        "integrate": Work(len(mixed), sum(mixed.values())),
-        "unseen": Work(len(afar), sum(afar.values())),
         "baseline": Work(rivals, rivals * len(config.baselines) * draws * size),
     }
 

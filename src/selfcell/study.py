@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -71,11 +72,9 @@ class Study:
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
         for target in config.targets:
             if not self.datasets[target.dataset].label:
-                raise ConfigError(
-                    f"targets.{target.name}: data set {target.dataset} has no `label:`",
-                    "a column of cell types",
-                    f"set `label:` of data set {target.dataset}",
-                )
+                got = f"targets.{target.name}: data set {target.dataset} has no `label:`"
+                remedy = f"set `label:` of data set {target.dataset}"
+                raise ConfigError(got, "a column of cell types", remedy)
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
         own = {entry.name for entry in config.gene_sets}
@@ -197,13 +196,18 @@ class Study:
             and (asked.methods is None or model.method in asked.methods)
         ]
 
-    def continued(self, target: str) -> list[tuple[str, str]]:
-        """Corpora and methods whose models go on learning on an integration target's cells."""
+    def across(self, model: Model) -> list[str]:
+        """Integration and unseen targets that a model is evaluated on."""
+        return [name for name in (*self.mixtures, *self.unseen) if model in self.models_of(name)]
+
+    def continued(self) -> list[FineTune]:
+        """Models that go on learning on an integration target's cells; none with gene sets."""
         return [
-            (corpus, method)
-            for corpus in self.mixtures[target].fine_tune
-            for method in self._tuned_on(corpus)
-            if not self.gene_sets(method)
+            FineTune(name, *model)
+            for name, target in self.mixtures.items()
+            for model in self.models_of(name)
+            if model.corpus in target.fine_tune
+            if model.method in self._tuned_on(model.corpus) and not self.gene_sets(model.method)
         ]
 
     def fine_tunes(self) -> list[FineTune]:
@@ -212,8 +216,8 @@ class Study:
         jobs: list[FineTune] = []
         if not tuning.methods or not tuning.regimes:
             return jobs
-        asked = {SCRATCH_LONG: tuning.scratch_long, SCRATCH_SHALLOW: tuning.scratch_shallow}
-        scratch = [arm for arm in SCRATCH_ARMS if asked.get(arm, True)]
+        scratch = [SCRATCH, *[SCRATCH_LONG] * tuning.scratch_long]
+        scratch += [SCRATCH_SHALLOW] * tuning.scratch_shallow
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
@@ -256,10 +260,9 @@ class Study:
 
         Where files come from is no part of what they are, so it is no parameter of a job.
         """
-        own = os.environ.get("SELFCELL_MIRRORS", "")
-        every = [*self.config.mirrors, *([own] if own else [])]
+        every = [*self.config.mirrors, os.environ.get("SELFCELL_MIRRORS", "")]
         if self.config.mirrors:
-            os.environ["SELFCELL_MIRRORS"] = ",".join(every)
+            os.environ["SELFCELL_MIRRORS"] = ",".join(filter(None, every))
 
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
@@ -272,9 +275,8 @@ class Study:
         table = _tuned(self._tuning())
         arm = SCRATCH if arm in SCRATCH_ARMS else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
-        settings = table.get(arm, table[kind])
-        few = "all" if labels == "all" else "few"
-        return float(settings[few]["lr"]), int(settings[few]["steps"])
+        settings = table.get(arm, table[kind])["all" if labels == "all" else "few"]
+        return float(settings["lr"]), int(settings["steps"])
 
     def _tuning(self) -> Path:
         if not self.config.fine_tuning.tuning:
@@ -286,8 +288,6 @@ class Study:
 
     def params(self, entry: Method) -> dict[str, Any]:
         """All hyper-parameters of a method, defaults filled in. Raises ConfigError."""
-        import dataclasses
-
         values = self.published(entry.name)[0] | entry.params
         params = parameters(entry.task, values, f"methods.{entry.name}")
         return dataclasses.asdict(params)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selfcell.errors import ConfigError, DataError
+from selfcell.errors import DataError
 from selfcell.keys import generator
 from selfcell.metrics import integrate as metrics
+from selfcell.tasks.neighbours import nearest
 
 TYPE = np.repeat(["a", "b"], 60)
 BATCH = np.tile(["one", "two"], 60)
@@ -21,58 +22,58 @@ def around(label_N: np.ndarray, apart: float = 50.0) -> np.ndarray:
     return z_ND.astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def scib():
-    pytest.importorskip(
-        "scib_metrics", reason="pip install -e '.[integration]'", exc_type=ImportError
-    )
-    return metrics.library()
-
-
-def test_silhouettes_by_hand(scib) -> None:
+def test_silhouettes_by_hand() -> None:
     """Types at 0, 1 and 10, 12. Cell 0: own 1, other 11, s = 10/11; 1: 1, 10, 9/10; 10: 2, 9.5,
     7.5/9.5; 12: 2, 11.5, 9.5/11.5; on [0, 1]: (1 + mean) / 2."""
     z_ND = np.array([[0.0], [1.0], [10.0], [12.0]], dtype=np.float32)
     types = np.array(["a", "a", "b", "b"])
     each = np.array([10 / 11, 9 / 10, 7.5 / 9.5, 9.5 / 11.5])
-    assert scib.silhouette_label(z_ND, types) == pytest.approx((1 + each.mean()) / 2, rel=1e-5)
+    found = metrics.silhouettes(z_ND, types)
+    assert found == pytest.approx((1 + each) / 2, rel=1e-5)
     # b alone is isolated where a stands in both batches and b in one
     batch = np.array(["one", "two", "one", "one"])
-    found = scib.isolated_labels(z_ND, types, batch)
-    assert found == pytest.approx((1 + each[2:].mean()) / 2, rel=1e-5)
+    assert metrics.isolated(found, types, batch) == [pytest.approx(found[2:].mean())]
+    both = metrics.isolated(found, types, np.array(["one", "two"] * 2))
+    assert both == [pytest.approx(found[:2].mean()), pytest.approx(found[2:].mean())]
 
 
-def test_bras_by_hand(scib) -> None:
+def test_bras_by_hand() -> None:
     """Directions of one type, cosine distances: batch one at 0 and 90 degrees, two at 0 and 90.
     Each cell: own batch's other cell at distance 1; other batch's at 0 and 1, mean .5;
     s = (.5 - 1) / 1, so 1 - |s| = .5."""
     z_ND = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32)
     batch = np.array(["one", "one", "two", "two"])
-    found = scib.bras(z_ND, np.array(["a"] * 4), batch, chunk_size=metrics.CHUNK)
-    assert found == pytest.approx(0.5, abs=1e-5)
+    assert metrics.bras(z_ND, np.array(["a"] * 4), batch) == pytest.approx(0.5)
+    # a type of one batch has no say
+    more_ND, types = np.concatenate([z_ND, z_ND]), np.array(["a"] * 4 + ["b"] * 4)
+    lone = np.concatenate([batch, np.array(["one"] * 4)])
+    assert metrics.bras(more_ND, types, lone) == pytest.approx(0.5)
 
 
-def test_graph_connectivity_by_hand(scib) -> None:
+def test_graph_connectivity_by_hand() -> None:
     """Each cell and its nearest other: type a is one component of two, b two of one cell each."""
-    from scib_metrics.nearest_neighbors import NeighborsResults
-
     index = np.array([[0, 1], [1, 0], [2, 0], [3, 1]])
-    found = NeighborsResults(indices=index, distances=np.ones((4, 2)))
     types = np.array(["a", "a", "b", "b"])
-    assert scib.graph_connectivity(found, types) == pytest.approx((1.0 + 0.5) / 2)
+    assert metrics.connectivity(index, types) == pytest.approx((1.0 + 0.5) / 2)
 
 
-def test_lisi_by_hand(scib) -> None:
+def test_lisi_by_hand() -> None:
     """Eight neighbours equally far, so that each weighs the same: of eight cells seven are of one
-    batch, an inverse Simpson index of 1.28; of two labels, 1 is all alike and 2 half and half."""
-    from scib_metrics.nearest_neighbors import NeighborsResults
-
+    batch, an inverse Simpson index of 1.28; the ninth cell's are all of one."""
     others = np.array([[j for j in range(9) if j != i] for i in range(9)])
-    found = NeighborsResults(indices=others, distances=np.ones(others.shape))
+    share_NK = metrics.shares(others, np.ones(others.shape), 8)
+    assert share_NK == pytest.approx(1 / 8)
     batch = np.array(["one"] * 8 + ["two"])
     simpson = (7 / 8) ** 2 + (1 / 8) ** 2
-    assert scib.ilisi_knn(found, batch, perplexity=8) == pytest.approx(1 / simpson - 1, rel=1e-4)
-    assert scib.clisi_knn(found, batch, perplexity=8) == pytest.approx(2 - 1 / simpson, rel=1e-4)
+    assert metrics.lisi(others, share_NK, batch) == pytest.approx(1 / simpson)
+
+
+def test_shares_of_neighbours_by_hand() -> None:
+    """Of neighbours at 1 and 2 the shares are 1 / (1 + e^-b) and the rest, 2/3 and 1/3 where
+    b = ln 2: the entropy of the perplexity 3 / 2^(2/3). The cell itself weighs nothing."""
+    index, distance = np.array([[0, 1, 2]]), np.array([[0.0, 1.0, 2.0]])
+    found = metrics.shares(index, distance, 3 / 2 ** (2 / 3))
+    assert found[0] == pytest.approx([0.0, 2 / 3, 1 / 3], abs=1e-4)
 
 
 def test_clusters_by_hand() -> None:
@@ -96,15 +97,6 @@ def test_explained_variance_and_its_comparison_by_hand() -> None:
     assert metrics.explained(closer, batch) == pytest.approx(0.25 / 1.25)
     assert metrics.pcr(closer, batch, z_ND) == pytest.approx((0.5 - 0.2) / 0.5)
     assert metrics.pcr(z_ND, batch, closer) == 0.0
-
-
-def test_explained_variance_is_principal_component_regression(scib) -> None:
-    rng = generator("regression")
-    z_ND = rng.standard_normal((90, 5)) * [5, 3, 1, 1, 0.2]
-    batch = np.repeat(["one", "two", "three"], 30)
-    z_ND[:30] += 1.0
-    theirs = scib.utils.principal_component_regression(z_ND, batch, categorical=True)
-    assert metrics.explained(z_ND, batch) == pytest.approx(theirs, rel=1e-4)
 
 
 def test_kbet_by_hand() -> None:
@@ -134,7 +126,7 @@ def test_the_total_by_hand() -> None:
     assert tuple(whole) == metrics.METRICS
 
 
-def test_controls_bound_every_metric(scib) -> None:
+def test_controls_bound_every_metric() -> None:
     before = around(np.char.add(TYPE, BATCH), 10.0)
     perfect = metrics.values(around(TYPE), TYPE, BATCH, before)
     by_batch = metrics.values(around(BATCH), TYPE, BATCH, before)
@@ -150,7 +142,7 @@ def test_controls_bound_every_metric(scib) -> None:
         assert min(found.values()) >= 0.0 and max(found.values()) <= 1.0
 
 
-def test_values_do_not_depend_on_the_order_of_cells_or_on_the_run(scib) -> None:
+def test_values_do_not_depend_on_the_order_of_cells_or_on_the_run() -> None:
     z_ND = around(TYPE, 5.0) + around(BATCH, 1.0)
     order = generator("order").permutation(len(z_ND))
     first, again = (metrics.values(z_ND, TYPE, BATCH, z_ND) for _ in range(2))
@@ -167,7 +159,32 @@ def test_what_cannot_be_scored_is_refused() -> None:
         metrics.values(z_ND * np.nan, TYPE, BATCH, z_ND)
 
 
-def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "scib_metrics", None)
-    with pytest.raises(ConfigError, match="scib_metrics is not installed; .*integration"):
-        metrics.library()
+def test_values_are_those_of_scib_metrics() -> None:
+    """Clusters (of other starts) and kBET (of other neighbours) apart."""
+    scib = pytest.importorskip(
+        "scib_metrics", reason="pip install -e '.[dev]'", exc_type=ImportError
+    )
+    from scib_metrics.nearest_neighbors import NeighborsResults
+
+    z_ND = around(TYPE, 3.0) + around(BATCH, 1.0)
+    z_ND[100:] += np.float32(0.5)
+    types, batch = TYPE.copy(), BATCH.copy()
+    types[110:], batch[::7] = "c", "three"
+    batch[110:] = "one"
+    found = metrics.values(z_ND, types, batch, around(batch, 2.0))
+    wide, narrow = (
+        NeighborsResults(indices=index, distances=np.sqrt(square))
+        for index, square in (nearest(z_ND, z_ND, k) for k in (metrics.WIDE, metrics.NARROW))
+    )
+    regression = scib.utils.principal_component_regression
+    before, after = (regression(z, batch, categorical=True) for z in (around(batch, 2.0), z_ND))
+    theirs = {
+        "isolated_labels": scib.isolated_labels(z_ND, types, batch),
+        "silhouette": scib.silhouette_label(z_ND, types),
+        "clisi": scib.clisi_knn(wide, types),
+        "bras": scib.bras(z_ND, types, batch),
+        "ilisi": scib.ilisi_knn(wide, batch),
+        "graph_connectivity": scib.graph_connectivity(narrow, types),
+        "pcr": (before - after) / before,
+    }
+    assert {name: found[name] for name in theirs} == pytest.approx(theirs, abs=1e-4)

@@ -11,7 +11,7 @@ from selfcell.errors import SelfcellError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT, code_digest
 from selfcell.slices import Slices
-from selfcell.study import NONE, FineTune, Study
+from selfcell.study import NONE, FineTune, Model, Study
 from snakemake.settings.types import DeploymentMethod
 
 try:
@@ -184,17 +184,3 @@ def gmt_files(names):
 def gene_set_file(wildcards):
     """The collection that the method's parameters name; nothing for most methods."""
     return gmt_files(STUDY.gene_sets(wildcards.method))
-
-
-def fine_tune_job(wildcards):
-    """The fine-tuning job that wildcards name."""
-    return FineTune(
-        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )
-
-
-def protein_job(wildcards):
-    """The job on a protein target that wildcards name."""
-    return FineTune(
-        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )

@@ -16,6 +16,10 @@ RUN_FOLDERS = [
         for job in STUDY.protein_jobs()
     ],
     *[INTEGRATE.format(mixture=target) for target in STUDY.mixtures],
+    *[
+        CONTINUED.format(mixture=job.target, **job._asdict())
+        for job in STUDY.continued()
+    ],
     *[UNSEEN.format(afar=target) for target in STUDY.unseen],
 ]
 BY_GENE = expand(
