@@ -66,7 +66,7 @@ class Slices:
             corpus=corpus,
             method=method,
             seed=seed,
-            network=self._network(method),
+            network=self._network(method, corpus),
             readouts=readouts,
             reconstruction=self._thinning(),
             protein=asked.normalisation if asked and self.study.proteins_of(corpus) else None,
@@ -203,7 +203,7 @@ class Slices:
             weight_decay=tuning.weight_decay,
             clip=training.clip,
             precision=training.precision,
-            network=self._network(job.method),
+            network=self._network(job.method, job.corpus),
         )
 
     def baseline(self, target: str) -> str:
@@ -234,8 +234,11 @@ class Slices:
         protocol = "mixed" if method in self.study.deviations else self.config.protocol
         return {"study": self.config.study, "protocol": protocol}
 
-    def _network(self, method: str) -> Network:
-        """The network that a method's weights are put into, or that is trained from scratch."""
+    def _network(self, method: str, corpus: str = "") -> Network:
+        """The network that a method's weights are put into, or that is trained from scratch; a
+        ready model's is its own."""
+        if corpus in self.study.ready:
+            return self.study.ready[corpus].network
         if method in SCRATCH_ARMS:
             changed = dict(published.SCRATCH) if self.config.protocol == "published" else {}
             if method == SCRATCH_SHALLOW:

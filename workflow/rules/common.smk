@@ -47,7 +47,7 @@ STUDY.export_mirrors()
 
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
-    corpus="|".join([*STUDY.corpora, NONE]),
+    corpus="|".join([*STUDY.corpora, *STUDY.ready, NONE]),
     target="|".join(STUDY.targets),
     protein="|".join(STUDY.proteins) or NONE,
     mixture="|".join(STUDY.mixtures) or NONE,
@@ -104,9 +104,10 @@ def named(pattern, names, key):
     return [f"{name}={pattern.format(**{key: name})}" for name in names]
 
 
-def stores(names):
-    """Stores of some data sets."""
-    return [f"{RESULTS}/data/{name}/store" for name in names]
+def stores(names, corpus=NONE):
+    """Stores of some data sets: in the study's genes, or in those of a ready model."""
+    place = f"ready/{corpus}/cells/{{}}" if corpus in STUDY.ready else "data/{}/store"
+    return [f"{RESULTS}/{place.format(name)}" for name in names]
 
 
 def splits(names):
@@ -114,12 +115,11 @@ def splits(names):
     return [f"{RESULTS}/splits/{name}.json" for name in names]
 
 
-def store_options(targets):
+def store_options(targets, corpus=NONE):
     """`--store NAME=folder` for the data sets of some targets."""
     names = STUDY.stores_of(targets)
     return [
-        f"--store {each}"
-        for each in named(f"{RESULTS}/data/{{name}}/store", names, "name")
+        f"--store {name}={store}" for name, store in zip(names, stores(names, corpus))
     ]
 
 
@@ -132,8 +132,9 @@ def datasets_of(corpus):
 
 def run_files(kind):
     """What a run leaves in its folder."""
-    about = ["card.json"]
+    about = ["card.json"] if kind != "ready" else []
     made = {
+        "ready": ["weights.safetensors", "model.json"],
         "model": ["weights.safetensors", "model.json", "history.parquet"],
         "scores": ["scores.parquet", "predictions.parquet"],
     }

@@ -9,7 +9,9 @@ BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 rule frozen:
     input:
         model=model_files,
-        stores=lambda wildcards: stores(STUDY.stores_of(frozen_targets(wildcards))),
+        stores=lambda wildcards: stores(
+            STUDY.stores_of(frozen_targets(wildcards)), wildcards.corpus
+        ),
         splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
         queries=lambda wildcards: sorted(set(frozen_queries(wildcards).values())),
     output:
@@ -27,7 +29,9 @@ rule frozen:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
-        stores=lambda wildcards: store_options(frozen_targets(wildcards)),
+        stores=lambda wildcards: store_options(
+            frozen_targets(wildcards), wildcards.corpus
+        ),
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
         queries=lambda wildcards: [
             f"--query {name}={path}"
@@ -47,7 +51,9 @@ rule finetune:
     input:
         audit=f"{RESULTS}/audit.json",
         model=model_files,
-        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
+        store=lambda wildcards: stores(
+            [STUDY.targets[wildcards.target].dataset], wildcards.corpus
+        ),
         split=lambda wildcards: splits([wildcards.target]),
     output:
         multiext(f"{FINETUNE}/", *run_files("scores")),

@@ -3,6 +3,8 @@
 
 def model_folder(wildcards):
     """Folder of the weights of an arm."""
+    if wildcards.corpus in STUDY.ready:
+        return f"{RESULTS}/ready/{wildcards.corpus}/model"
     method = STUDY.weights(wildcards.method)
     return MODEL.format(corpus=wildcards.corpus, method=method, seed=wildcards.seed)
 
@@ -11,7 +13,8 @@ def model_files(wildcards):
     """The model to start from; nothing for the scratch arms."""
     if wildcards.corpus == NONE:
         return []
-    return multiext(f"{model_folder(wildcards)}/", *run_files("model"))
+    kind = "ready" if wildcards.corpus in STUDY.ready else "model"
+    return multiext(f"{model_folder(wildcards)}/", *run_files(kind))
 
 
 def model_option(wildcards):

@@ -153,6 +153,7 @@ rule contrasts:
                 "negative_controls": {
                     target.name: target.negative_control for target in CONFIG.targets
                 },
+                "ready": list(STUDY.ready),
             }
         ),
         code=code("contrasts"),
