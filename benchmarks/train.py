@@ -127,7 +127,7 @@ class Bench:
 
         def steps(number: int) -> float:
             plan = Plan(number, bf16=job.precision == "bfloat16", log_every=number)
-            history = fit(method, batches, descent, plan)
+            history, _ = fit(method, batches, descent, plan)
             batches.first += number
             return self.wait(history[-1]["loss"])
 

@@ -122,4 +122,4 @@ def test_json_is_sorted_and_without_nan(tmp_path: Path) -> None:
 def test_meter_counts_from_its_creation() -> None:
     read = job.Meter().read()
     assert 0 <= read["wall_s"] < 5 and read["cpu_s"] >= 0
-    assert 5 < read["peak_mb"] < 50_000
+    assert read["gpu_s"] == 0.0 and 5 < read["peak_mb"] < 50_000

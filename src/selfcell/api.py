@@ -212,6 +212,8 @@ def pretrain(
     batch: int = 256,
     lr: float = 1e-3,
     seed: int = 0,
+    device: str = "auto",
+    minutes: float | None = None,
     licence: str = NO_LICENCE,
 ) -> Model:
     """Pre-train on one's own cells, without labels, as the study does.
@@ -228,16 +230,20 @@ def pretrain(
         min_genes: a cell that shows fewer is left out; None: 200, or a tenth of the file's.
         hidden: widths of the encoder's layers; the last is the embedding's.
         steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
+        device: "cpu", "cuda" (a GPU), or "auto", a GPU where there is one.
+        minutes: of training, after which it ends before its last step; None: no such end.
         licence: of the weights, for the card.
 
     Raises:
-        ConfigError: an unknown method or parameter, or a value out of range.
+        ConfigError: an unknown method or parameter, a value out of range, or no GPU where one is
+            asked for.
         DataError: no counts, too few cells that pass, gene sets that do not fit.
     """
     settings = {
         "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
         "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
-        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
+        "training": {"steps": steps, "batch": batch, "lr": lr, "device": device,
+        "max_minutes": minutes}}  # fmt: skip
     spec = parse(PretrainSpec, settings, "pretrain")
     parameters(method, spec.params, "pretrain")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
@@ -262,8 +268,8 @@ def _model(
     spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
 ) -> Model:
     notes = {
-        "corpus": dict(corpus.report), "inputs": inputs, "failure": result.failure,
-        "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
+        "corpus": dict(corpus.report), "inputs": inputs, "licence": licence,
+        "run_hash": short_hash(spec.model_dump(mode="json"), inputs), **result.notes(),
     }  # fmt: skip
     about = folder.describe(spec, corpus.genes, result.health, notes)
     encoder = result.method.encoder

@@ -88,6 +88,7 @@ class Slices:
             tuning=asked.tuning,
             clip=training.clip,
             precision=training.precision,
+            device=training.device,
             network=self.config.network if job.method == RIVALS else self._network(job.method),
         ).to_json()
 
@@ -177,6 +178,7 @@ class Slices:
             weight_decay=tuning.weight_decay,
             clip=training.clip,
             precision=training.precision,
+            device=training.device,
             network=self._network(job.method),
         )
 
@@ -195,7 +197,9 @@ class Slices:
         ).to_json()
 
     def _training(self) -> Training:
-        return Training(**self.config.pretraining.model_dump(exclude={"seeds", "processes"}))
+        return Training(
+            **self.config.pretraining.model_dump(exclude={"seeds", "processes", "cells"})
+        )
 
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""

@@ -18,7 +18,8 @@ def card(rule: str, run_hash: str, spec: dict) -> dict:
     return {
         "rule": rule, "run_hash": run_hash, "spec": {"study": "made", **spec}, "config_hash": "c",
         "inputs": {}, "code": "d", "git": "e", "seeds": {}, "versions": {"numpy": "2"},
-        "hardware": {"cores": 2}, "cost": {"wall_s": 1.5, "cpu_s": 2.5, "peak_mb": 300.0},
+        "hardware": {"cores": 2},
+        "cost": {"wall_s": 1.5, "cpu_s": 2.5, "gpu_s": 1.5, "peak_mb": 300.0},
     }  # fmt: skip
 
 

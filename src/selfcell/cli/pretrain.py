@@ -70,6 +70,16 @@ def parser() -> argparse.ArgumentParser:
         help="learning rate of a step (default %(default)s), e.g. --lr 0.0003",
     )  # fmt: skip
     made.add_argument(
+        "--device", default="auto", metavar="NAME",
+        help="where to train: cpu, cuda (a GPU), or auto, a GPU where there is one "
+        "(default %(default)s), e.g. --device cpu",
+    )  # fmt: skip
+    made.add_argument(
+        "--minutes", type=float, metavar="N",
+        help="minutes of training after which it ends before its last step (default: none), "
+        "e.g. --minutes 30",
+    )  # fmt: skip
+    made.add_argument(
         "--licence", default="", metavar="TEXT",
         help="licence of the weights, for the card (default: not stated), e.g. --licence CC-BY-4.0",
     )  # fmt: skip
@@ -94,7 +104,8 @@ def main(args: argparse.Namespace) -> None:
             cells, args.method, layer=args.layer, gene_ids=args.gene_ids, params=params,
             gene_sets=args.gene_sets, gene_table=args.gene_table, genes=args.genes,
             min_genes=args.min_genes, hidden=tuple(args.hidden), steps=args.steps,
-            batch=args.batch, lr=args.lr, seed=args.seed, licence=args.licence or api.NO_LICENCE,
+            batch=args.batch, lr=args.lr, seed=args.seed, device=args.device,
+            minutes=args.minutes, licence=args.licence or api.NO_LICENCE,
         )  # fmt: skip
     with job.atomic(args.out) as folder:
         model.save(folder)
