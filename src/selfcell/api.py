@@ -11,7 +11,7 @@ Shape suffixes: N cells, G genes, D latent dimensions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,6 @@ from selfcell.methods import parameters
 from selfcell.provenance import short_hash
 from selfcell.specs import PretrainSpec
 from selfcell.tasks import model as folder
-from selfcell.tasks.pretrain import Pretrained
 from selfcell.tasks.pretrain import pretrain as train
 from selfcell.tasks.readouts import FEWEST, READOUTS
 
@@ -235,8 +234,7 @@ def pretrain(
         licence: of the weights, for the card.
 
     Raises:
-        ConfigError: an unknown method or parameter, a value out of range, or no GPU where one is
-            asked for.
+        ConfigError: an unknown method or parameter, a value out of range, no GPU to be had.
         DataError: no counts, too few cells that pass, gene sets that do not fit.
     """
     settings = {
@@ -258,15 +256,15 @@ def pretrain(
     with TemporaryDirectory() as temporary:
         write_store(passed.cells, vocabulary, Path(temporary, "cells"))
         store = Store.open(Path(temporary, "cells"), verify=False)
-        corpus = Corpus.build(CELLS, {"cells": store}, {})
-        result = train(spec, corpus, programmes)
-        inputs = {"cells": str(store.manifest["sha256"])}
-    return _model(spec, corpus, result, inputs, licence)
+        return _trained(spec, store, programmes, licence)
 
 
-def _model(
-    spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
+def _trained(
+    spec: PretrainSpec, store: Store, programmes: Mapping[str, Sequence[str]], licence: str
 ) -> Model:
+    corpus = Corpus.build(CELLS, {"cells": store}, {})
+    result = train(spec, corpus, programmes)
+    inputs = {"cells": str(store.manifest["sha256"])}
     notes = {
         "corpus": dict(corpus.report), "inputs": inputs, "licence": licence,
         "run_hash": short_hash(spec.model_dump(mode="json"), inputs), **result.notes(),

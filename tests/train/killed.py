@@ -1,7 +1,7 @@
 """A training that kills itself with SIGKILL: `killed.py METHOD WHERE STEP STATE`.
 
-WHERE is what it does when it dies: it asks for a batch, is about to put a saved state in place, or
-looks at the validation cells.
+WHERE is what it does for the STEPth time when it dies: it makes a batch (the first two are
+validation cells), is about to put a saved state in place, or looks at the validation cells.
 """
 
 from __future__ import annotations

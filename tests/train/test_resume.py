@@ -75,7 +75,7 @@ def test_every_method_goes_on_to_the_same_bits(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "where", "step"),
-    [("random_mask", "batch", 3), ("byol", "save", 5), ("barlow_twins", "measure", 6)],
+    [("random_mask", "batch", 6), ("byol", "save", 5), ("barlow_twins", "measure", 6)],
 )
 def test_kill_9_at_any_point(
     cells: Corpus, method: str, where: str, step: int, tmp_path: Path

@@ -69,6 +69,16 @@ def parser() -> argparse.ArgumentParser:
         "--lr", type=float, default=1e-3, metavar="RATE",
         help="learning rate of a step (default %(default)s), e.g. --lr 0.0003",
     )  # fmt: skip
+    _add_run(made)
+    made.add_argument(
+        "--licence", default="", metavar="TEXT",
+        help="licence of the weights, for the card (default: not stated), e.g. --licence CC-BY-4.0",
+    )  # fmt: skip
+    return made
+
+
+def _add_run(made: argparse.ArgumentParser) -> None:
+    """Where and how long to train."""
     made.add_argument(
         "--device", default="auto", metavar="NAME",
         help="where to train: cpu, cuda (a GPU), or auto, a GPU where there is one "
@@ -79,11 +89,6 @@ def parser() -> argparse.ArgumentParser:
         help="minutes of training after which it ends before its last step (default: none), "
         "e.g. --minutes 30",
     )  # fmt: skip
-    made.add_argument(
-        "--licence", default="", metavar="TEXT",
-        help="licence of the weights, for the card (default: not stated), e.g. --licence CC-BY-4.0",
-    )  # fmt: skip
-    return made
 
 
 def main(args: argparse.Namespace) -> None:

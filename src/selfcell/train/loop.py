@@ -122,13 +122,8 @@ def fit(
             lr, batch = set_rates(optimiser, rates, factor), batches.batch(at.step)
             value, logs = _step(model, batch, optimiser, plan)
             if not math.isfinite(value):
-                cells = ", ".join(map(str, batch.noise.cell_B[:3].tolist()))
-                raise DivergenceError(
-                    f"{title}: loss {value} at step {at.step + 1}, learning rate {lr}, in the "
-                    f"batch of {len(batch.x_BG)} cells with the keys {cells}, ...",
-                    "a finite loss with finite gradients",
-                    "lower the learning rate",
-                )
+                where = f"{title}: loss {value} at step {at.step + 1}, learning rate {lr}"
+                raise _diverged(where, batch)
             at.step, at.loss, at.losses = at.step + 1, at.loss + value, at.losses + 1
             at.seconds = time.monotonic() - begun
             at.ended = _over(at, plan)
@@ -151,6 +146,15 @@ def fit(
         model.load_state_dict(at.best)
     model.eval()
     return Fitted(at.history, at.ended)
+
+
+def _diverged(where: str, batch: Batch) -> DivergenceError:
+    cells = ", ".join(map(str, batch.noise.cell_B[:3].tolist()))
+    return DivergenceError(
+        f"{where}, in the batch of {len(batch.x_BG)} cells with the keys {cells}, ...",
+        "a finite loss with finite gradients",
+        "lower the learning rate",
+    )
 
 
 def _over(at: Progress, plan: Plan) -> str:
