@@ -229,8 +229,7 @@ def pretrain(
         min_genes: a cell that shows fewer is left out; None: 200, or a tenth of the file's.
         hidden: widths of the encoder's layers; the last is the embedding's.
         steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
-        device: "cpu", "cuda" (a GPU), or "auto", a GPU where there is one.
-        minutes: of training, after which it ends before its last step; None: no such end.
+        device: cpu, cuda (a GPU), or auto, a GPU where there is one. minutes: of training, at most.
         licence: of the weights, for the card.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from selfcell.data.registry import NAME
 from selfcell.data.section import Section
@@ -16,8 +16,17 @@ from selfcell.data.specs import CorpusSource, CorpusSpec, LabelSpec
 
 Name = Annotated[str, Field(pattern=NAME)]
 Readout = Literal["probe", "prototype", "knn1", "knn5"]
-Device = Literal["auto", "cpu", "cuda"]
 RIVALS = "rivals"
+
+
+def _not_gpu(value: object) -> object:
+    """The nearest word to gpu would be cpu."""
+    if value == "gpu":
+        raise ValueError("a GPU is called 'cuda' here")
+    return value
+
+
+Device = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_not_gpu)]
 
 
 class Network(Section):
