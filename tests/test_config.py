@@ -43,6 +43,15 @@ def test_the_default_study_is_what_the_protocol_asks_for(data):
         (["targets", 0, "corpora"], ["kang_ctlr"], ["did you mean 'kang_ctrl'"]),
         (["targets", 0, "split"], {"kind": "column"}, ["targets.pbmc3k.split", "needs a column"]),
         (["corpora", 0, "sources", 0, "dataset"], "kangg", ["did you mean 'kang'"]),
+        (
+            ["corpora", 4, "part_of"],
+            "kang",
+            ["part_of: unknown 'kang'", "did you mean 'kang_ctrl'"],
+        ),
+        (["corpora", 4, "part_of"], "kang_ctrl_2000", ["part_of: unknown 'kang_ctrl_2000'"]),
+        (["corpora", 4, "part_of"], "", ["either sources or part_of"]),
+        (["corpora", 4, "sources"], [{"dataset": "kang"}], ["either sources or part_of"]),
+        (["corpora", 4, "max_cells"], 0, ["says max_cells or max_donors"]),
         (["baselines"], ["pcaa"], ["unknown 'pcaa'", "did you mean 'pca'"]),
         (["fine_tuning", "regimes"], [{"labels": 11}], ["unknown '11'"]),
         (["study"], "../up", ["study"]),
@@ -197,3 +206,10 @@ def test_a_value_in_place_of_a_list_is_one_fault(data):
         from_mapping(data)
     place = "configuration: corpora.0.sources.0.where.condition"
     assert error.value.got == f"{place}: 'CTRL' is no list; remedy: [CTRL]"
+
+
+def test_a_part_has_the_sources_of_its_whole_and_no_say_in_the_genes(data):
+    corpora = from_mapping(data).filled
+    whole, part = corpora["kang_ctrl"], corpora["kang_ctrl_600"]
+    assert part.sources == whole.sources
+    assert (part.vocabulary, whole.vocabulary) == (False, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 from selfcell import findings
@@ -27,4 +29,13 @@ def test_one_row_a_claim_with_every_effect(tmp_path: Path) -> None:
 
 
 def test_without_a_ledger_it_says_so(tmp_path: Path) -> None:
-    assert findings.claims(tmp_path) == findings.NONE
+    assert findings.parts(tmp_path) == {"claims": findings.NONE, "scores": findings.NONE}
+
+
+def test_every_released_study_with_a_ledger_is_named(tmp_path: Path) -> None:
+    whole = REPO / "results/released/default"
+    for name in ("blood", "default", "deviations"):
+        shutil.copytree(whole, tmp_path / "results/released" / name)
+    (tmp_path / "results/released/deviations/claims.parquet").unlink()
+    for text in findings.parts(tmp_path).values():
+        assert re.findall(r"\*\*Study `(\w+)`", text) == ["default", "blood"]

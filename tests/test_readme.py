@@ -65,14 +65,6 @@ def test_cells_and_costs_are_the_released_ones(tmp_path: Path) -> None:
     assert "| `qc` | 5 | 5.2 | 504 |" in found["costs"]
 
 
-def test_the_default_study_comes_first(tmp_path: Path) -> None:
-    for name in ("blood", "default", "atlas", "unfinished"):
-        (tmp_path / name).mkdir()
-        if name != "unfinished":
-            (tmp_path / name / "manifest.json").touch()
-    assert [path.name for path in readme.released(tmp_path)] == ["default", "atlas", "blood"]
-
-
 def test_without_a_release_the_page_says_so(tmp_path: Path) -> None:
     (tmp_path / "CITATION.cff").write_bytes((REPO / "CITATION.cff").read_bytes())
     assert "No study has been released yet" in parts(tmp_path)["headline"]

@@ -196,3 +196,11 @@ def test_released_tables_can_be_drawn_by_this_code(path: Path) -> None:
 def test_released_files_are_those_of_the_manifest(manifest: Path) -> None:
     files = json.loads(manifest.read_text())["files"]
     assert files == {name: sha256_file(manifest.parent / name) for name in files}
+
+
+def test_the_default_study_comes_first(tmp_path: Path) -> None:
+    for name in ("blood", "default", "atlas", "unfinished"):
+        (tmp_path / name).mkdir()
+        if name != "unfinished":
+            (tmp_path / name / "manifest.json").touch()
+    assert [path.name for path in release.released(tmp_path)] == ["default", "atlas", "blood"]

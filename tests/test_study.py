@@ -36,7 +36,7 @@ def specs(data):
 
 def test_models_cross_corpora_methods_and_seeds(data):
     models = Study(from_mapping(data)).models()
-    assert len(models) == len(set(models)) == 3 * (2 + 1 + 1 + 1)
+    assert len(models) == len(set(models)) == 3 * (2 + 1 + 1 + 1 + 2)
     assert Model("kang_ctrl", "light_mask", 2) in models
     assert Model("baron_pool", "light_mask", 0) not in models
 

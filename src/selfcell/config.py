@@ -107,7 +107,10 @@ class Config(Section):
         _unique("fine_tuning.methods", self.fine_tuning.methods)
         for method in self.methods:
             parameters(method.task, method.params, f"methods.{method.name}")
+        whole = [corpus.name for corpus in self.corpora if not corpus.part_of]
         for corpus in self.corpora:
+            of = [corpus.part_of] if corpus.part_of else []
+            _known(f"corpora.{corpus.name}.part_of", of, whole)
             _known(
                 f"corpora.{corpus.name}.sources.dataset",
                 [cell.dataset for cell in corpus.sources],
@@ -149,6 +152,16 @@ class Config(Section):
         return self
 
     @property
+    def filled(self) -> dict[str, Corpus]:
+        """Corpora by name; parts with the sources of their wholes, and no say in the genes."""
+        own = {corpus.name: corpus for corpus in self.corpora}
+        for name, part in own.items():
+            if part.part_of:
+                taken = {"sources": own[part.part_of].sources, "vocabulary": False}
+                own[name] = part.model_copy(update=taken)
+        return own
+
+    @property
     def _unseen(self) -> list[UnseenTarget]:
         return self.unseen.targets if self.unseen else []
 
@@ -176,7 +189,7 @@ class Config(Section):
             _known(f"{where}.query", [own.query], queries)
             _known(f"{where}.corpora", own.corpora, corpora)
             query = queries[own.query]
-            held = [entry.name for entry in self.corpora for source in entry.sources
+            held = [entry.name for entry in self.filled.values() for source in entry.sources
                     if entry.name in own.corpora and source.dataset == query]  # fmt: skip
             if held or own.reference.dataset == query:
                 holder = f"corpus {held[0]}" if held else "reference"

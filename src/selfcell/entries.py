@@ -97,10 +97,17 @@ class Corpus(Section):
 
     name: Name
     """Names the corpus in every table."""
-    sources: tuple[CorpusSource, ...] = Field(min_length=1)
+    sources: tuple[CorpusSource, ...] = ()
     """Where its cells come from."""
+    part_of: str = ""
+    """Instead of `sources`: draw max_cells or max_donors of this corpus, to see what its size
+    matters. A part has no say in the vocabulary."""
     max_cells: int = Field(0, ge=0, le=10**9)
     """Draw at most this many cells; 0: all."""
+    max_donors: int = Field(0, ge=0, le=10**6)
+    """Draw at most this many donors, with all their cells; 0: all."""
+    draw: int = Field(0, ge=0, le=10**6)
+    """Number of the draw: parts of one draw lie within each other, those of others do not."""
     shuffle_genes: bool = False
     """Permute each gene over the cells: a control that keeps marginals and destroys programmes."""
     validation: float = Field(0.05, ge=0.001, le=0.5)
@@ -109,6 +116,14 @@ class Corpus(Section):
     """Whether its most variable genes join the vocabulary (a target's pool has a say anyway)."""
     methods: list[Name] | None = None
     """Methods trained on it; null: all."""
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if bool(self.sources) == bool(self.part_of):
+            raise ValueError("a corpus has either sources or part_of")
+        if self.part_of and not (self.max_cells or self.max_donors):
+            raise ValueError(f"a part of {self.part_of} says max_cells or max_donors")
+        return self
 
 
 class Target(Section):

@@ -6,6 +6,7 @@ Written from results/released alone, as the other generated parts are.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,22 +29,26 @@ RULE = (
 
 
 def parts(root: Path) -> dict[str, str]:
-    """The generated parts of docs/findings.md, from the default study below `root`."""
+    """The generated parts of docs/findings.md: ledger and scores of each released study below the
+    checkout `root` that holds the paper's claims, each under its name."""
     from selfcell import scoreboard
+    from selfcell.release import released
 
-    folder = root / "results" / "released" / "default"
-    scores = scoreboard.full(folder) if (folder / "scores.parquet").is_file() else NONE
-    return {"claims": claims(folder), "scores": scores}
+    folders = [
+        path for path in released(root / "results/released") if (path / "claims.parquet").is_file()
+    ]
+
+    def each(write: Callable[[Path], str]) -> str:
+        return "\n\n".join(f"**Study `{path.name}`.**\n\n{write(path)}" for path in folders) or NONE
+
+    return {"claims": each(claims), "scores": each(scoreboard.full)}
 
 
 def claims(folder: Path) -> str:
     """Table of the claims and how to read it, of the released study in `folder`."""
     from selfcell.stats.claims import CLAIMS
 
-    path = folder / "claims.parquet"
-    if not path.is_file():
-        return NONE
-    rows = CLAIMS.read(path).sort_values("order")
+    rows = CLAIMS.read(folder / "claims.parquet").sort_values("order")
     table = markdown(HEAD, [_row(row) for row in rows.itertuples()])
     return f"{RULE}\n\n{table}\n\n{_notes(rows)}"
 

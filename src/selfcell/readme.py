@@ -17,14 +17,13 @@ from selfcell.catalogue import markdown
 from selfcell.data.registry import Registry
 from selfcell.deviations import TRAINING
 from selfcell.errors import DataError
-from selfcell.release import MANIFEST
+from selfcell.release import MANIFEST, released
 from selfcell.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MARK = re.compile(r"<!-- begin: ([a-z-]+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
-FIRST = "default"
 NOTHING = "*No study has been released yet: `make release`, then `make readme`.*"
 SLOWEST = 8  # rules in the table of costs
 
@@ -46,13 +45,6 @@ def fill(text: str, parts: Mapping[str, str]) -> str:
     return MARK.sub(put, text)
 
 
-def released(folder: Path) -> list[Path]:
-    """Released studies: the default one first, then others by name. The study of the released
-    code's differences has a page of its own."""
-    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name != TRAINING]
-    return sorted(found, key=lambda path: (path.name != FIRST, path.name))
-
-
 def parts(root: Path, study: Study, registry: Registry) -> dict[str, str]:
     """Every generated part.
 
@@ -60,7 +52,8 @@ def parts(root: Path, study: Study, registry: Registry) -> dict[str, str]:
         root: of the checkout, which the links start from.
         study: the default one, for its downloads. registry: `resources/datasets.yaml`.
     """
-    studies = released(root / "results" / "released")
+    # The study of the released code's differences has a page of its own.
+    studies = [path for path in released(root / "results/released") if path.name != TRAINING]
     return {
         "headline": _each(studies, headline, root),
         "scores": _each(studies[:1], lambda folder, _: scoreboard.short(folder), root),

@@ -33,7 +33,14 @@ TABLES = (
 PAGES = ("audit.json", "provenance.json", "lineage.json")
 KINDS = ("csv", "pdf", "png")
 MANIFEST = "manifest.json"
+FIRST = "default"
 JOBS = ("rule", "jobs", "wall_s", "cpu_s", "peak_mb")
+
+
+def released(folder: Path) -> list[Path]:
+    """Released studies in a folder: the default one first, then others by name."""
+    found = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
+    return sorted(found, key=lambda path: (path.name != FIRST, path.name))
 
 
 def release(study: Study, config: Path, results: Path, out: Path, cache: Path) -> None:

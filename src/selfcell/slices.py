@@ -187,7 +187,7 @@ class Slices:
         return BaselineSpec(
             **self._study(),
             target=target,
-            corpora=[self.corpus(name) for name in self.study.targets[target].corpora],
+            corpora=[self.corpus(name) for name in self.study.whole_corpora(target)],
             baselines=self.config.baselines,
             readouts=self.config.frozen.readouts,
             network=self.config.network,

@@ -55,7 +55,7 @@ class Study:
     def __init__(self, config: Config, registry: Path = REGISTRY) -> None:
         self.config = config
         self.registry = Registry.load(registry)
-        self.corpora: Mapping[str, Corpus] = {entry.name: entry for entry in config.corpora}
+        self.corpora: Mapping[str, Corpus] = config.filled
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
         self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}
@@ -128,6 +128,10 @@ class Study:
     def targets_of(self, corpus: str) -> list[str]:
         """Targets that models of a corpus are evaluated on."""
         return [name for name, target in self.targets.items() if corpus in target.corpora]
+
+    def whole_corpora(self, target: str) -> list[str]:
+        """Corpora of a target that are no parts of others."""
+        return [name for name in self.targets[target].corpora if not self.corpora[name].part_of]
 
     @property
     def every(self) -> list[str]:

@@ -107,6 +107,39 @@ def test_max_cells_is_exact_nested_and_independent_of_order() -> None:
     assert set(select(corpus_of(max_cells=30), {"a": turned}, split).ids) == some
 
 
+def test_another_draw_chooses_other_cells() -> None:
+    cells = make_cells(n=200)
+    split = {"t": split_of(cells)}
+    first, second = (
+        set(select(corpus_of(max_cells=30, draw=draw), {"a": cells.obs}, split).ids)
+        for draw in (0, 1)
+    )
+    assert len(second) == 30 and first != second
+
+
+def test_donors_are_drawn_whole_and_nested() -> None:
+    cells = make_cells(n=200)
+
+    def donors(n: int, draw: int = 0) -> set[str]:
+        spec = corpus_of(max_donors=n, draw=draw, targets=[])
+        ids = list(select(spec, {"a": cells.obs}, {}).ids)
+        found = set(cells.obs.loc[ids, "donor"])
+        assert len(ids) == int(cells.obs["donor"].isin(found).sum())
+        return found
+
+    sizes = [donors(n) for n in (1, 2, 3, 9)]
+    assert [len(found) for found in sizes] == [1, 2, 3, 4]
+    assert sizes[0] < sizes[1] < sizes[2] < sizes[3]
+    assert len({frozenset(donors(1, draw)) for draw in range(9)}) > 1
+
+
+def test_unknown_donors_cannot_be_drawn() -> None:
+    cells = make_cells(n=200)
+    obs = cells.obs.assign(donor="unknown")
+    with pytest.raises(DataError, match="unknown donors"):
+        select(corpus_of(max_donors=1), {"a": obs}, {"t": split_of(cells)})
+
+
 def test_validation_cells_are_held_back(tmp_path: Path) -> None:
     corpus = build(tmp_path)
     assert len(corpus.validation_N) == 5

@@ -35,9 +35,8 @@ def by_scanpy(counts: sparse.csr_matrix, names: np.ndarray, n: int) -> pd.DataFr
     cells = anndata.AnnData(counts.astype(np.float32), var=pd.DataFrame(index=names))
     sc.pp.filter_genes(cells, min_cells=1)
     sc.pp.normalize_total(cells, target_sum=1e4)
-    sc.pp.log1p(cells)
     table: pd.DataFrame = sc.pp.highly_variable_genes(
-        cells, flavor="seurat", n_top_genes=n, inplace=False
+        cells, flavor="cell_ranger", n_top_genes=n, inplace=False
     )
     return table.set_index(cells.var_names)
 
@@ -103,3 +102,24 @@ def test_a_gene_that_does_not_vary_stands_nowhere() -> None:
     moments = gathered(sparse.csr_matrix(counts))
     assert moments.variance_F()[0] == 0
     assert np.isnan(dispersions(moments.mean_F(), moments.variance_F())["normalised"][0])
+
+
+def test_degenerate_bins_are_ranked_all_the_same() -> None:
+    mean = np.array([1.0] * 6 + [2.0])
+    table = dispersions(mean, np.array([3.0, 3.0, 3.0, 3.0, 5.0, 0.0, 8.0]))
+    assert table["normalised"].tolist()[:5] == [0, 0, 0, 0, np.inf]
+    assert np.isnan(table["normalised"][5])
+    assert table["normalised"][6] == 0
+
+
+@pytest.mark.filterwarnings(OLD)
+def test_genes_that_define_islet_types_are_chosen(repo: Path) -> None:
+    """Hormones stand out of few cells at a high mean: bins of equal width pass over them."""
+    spec = Registry.load(repo / "resources/datasets.yaml").dataset("baron")
+    cells = read(obtain(spec.source, cache_dir(), mirror_list()), spec)
+    names = np.array(cells.var_names, dtype=str)
+    chosen = set(most_variable(gathered(sparse.csr_matrix(cells.X)), names, 1000))
+    symbols = cells.var["symbol"] if "symbol" in cells.var else pd.Series(names, names)
+    hormones = symbols.index[symbols.isin(["INS", "GCG", "SST", "PPY"])]
+    assert len(hormones) == 4
+    assert chosen.issuperset(hormones)

@@ -27,6 +27,7 @@ from selfcell.figures import (
     protein,
     qc,
     reconstruction,
+    sweeps,
     training,
 )
 from selfcell.stats.by_type import changes
@@ -42,6 +43,25 @@ PRETEXTS = tuple(factory.PRETEXTS)
 SMALL = ("random_mask", "byol", "gene_programme", "gene_programme_permuted_1")
 ROLES = {("baron", "kang_ctrl"): "negative control"}
 SPEC = Spec(resamples=20, negative_controls={"baron": ["kang_ctrl"]})
+ENTRIES = (
+    *(
+        sweeps.Entry(
+            name, "random_mask", "kang_ctrl", n, "random_mask", {"rate": 0.5, "loss": "mse"}
+        )
+        for name, n in (("kang_ctrl", 6041), ("kang_ctrl_600", 570), ("kang_ctrl_2000", 1900))
+    ),
+    *(
+        sweeps.Entry(
+            "kang_ctrl", f"random_mask_{n}", "kang_ctrl", 6041, "random_mask",
+            {"rate": n / 100, "loss": "mse"},
+        )
+        for n in (25, 75)
+    ),
+    sweeps.Entry(
+        "kang_ctrl", "random_mask_nb", "kang_ctrl", 6041, "random_mask", {"rate": 0.3, "loss": "nb"}
+    ),
+    sweeps.Entry("kang_ctrl", "byol", "kang_ctrl", 6041, "byol", {"momentum": 0.99}),
+)  # fmt: skip
 CELLS = {"kang_ctrl": 6041, "baron_pool": 875}
 
 
@@ -154,6 +174,7 @@ def made_table(name: str, size: str) -> pd.DataFrame:
         "programmes": lambda: programmes.summary(f1, compared(targets, tasks)),
         "cost": lambda: cost.summary(compared(targets, tasks), made.costs),
         "label_efficiency": lambda: label_efficiency.summary(f1, ROLES),
+        "sweeps": lambda: sweeps.summary(overall(swept(targets, tasks), "macro_f1"), ENTRIES),
         "pretexts": lambda: pretexts.summary(f1, ROLES),
         "arms": lambda: arms.summary(scores, ROLES),
         "per_type": lambda: changes(made.scores, made.truths, SPEC),
@@ -161,6 +182,15 @@ def made_table(name: str, size: str) -> pd.DataFrame:
         "reconstruction": lambda: reconstruction.summary(scores),
         "protein": lambda: protein.summary(scores),
     }[name]()
+
+
+def swept(targets: tuple[str, ...], tasks: tuple[str, ...]) -> pd.DataFrame:
+    """Scores of a made-up study with parts of a corpus and rates of a mask beside."""
+    scores = made_study(targets, tasks).scores
+    own = scores[(scores.method == "random_mask") & (scores.corpus == "kang_ctrl")]
+    parts = [own.assign(corpus=f"kang_ctrl_{n}", value=own.value - 20 / n) for n in (600, 2000)]
+    rates = [own.assign(method=f"random_mask_{n}", value=own.value - n / 9000) for n in (25, 75)]
+    return pd.concat([scores, *parts, *rates], ignore_index=True)
 
 
 @functools.cache

@@ -17,7 +17,8 @@ EXPECTED: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
 TELLING = {
     "contrasts": "difference", "gain_map": "difference", "claims": "ours", "programmes": "high",
     "label_efficiency": "mean", "arms": "value", "pretexts": "low", "cost": "cpu_s",
-    "per_type": "difference", "confusion": "share", "reconstruction": "mean", "protein": "high",
+    "sweeps": "mean", "per_type": "difference", "confusion": "share", "reconstruction": "mean",
+    "protein": "high",
     "embedding": "umap1", "collapse": "effective_rank", "training": "value", "qc": "n_genes",
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import score_factory as factory
+from matplotlib.text import Text
 
 from selfcell import figures
 from selfcell.figures import (
@@ -19,13 +20,27 @@ from selfcell.figures import (
     cost,
     dots,
     gain_map,
+    label_efficiency,
+    pretexts,
     programmes,
     protein,
     reconstruction,
+    sweeps,
 )
+from selfcell.stats import table
 from selfcell.stats.contrasts import CONTRASTS
 from selfcell.stats.table import overall
-from tests.figures.made import CELLS, SMALL, compared, health, made_study, made_table, other_tasks
+from tests.figures.made import (
+    CELLS,
+    ENTRIES,
+    SMALL,
+    compared,
+    health,
+    made_study,
+    made_table,
+    other_tasks,
+    swept,
+)
 
 PLACE = (("pbmc3k",), SMALL)
 
@@ -142,3 +157,52 @@ def test_runs_that_failed_are_marked_and_the_empty_ones_too() -> None:
     ]
     drawn = sum(len(points.get_offsets()) for points in red)
     assert drawn == len(frame), "every run has its point, the one without a measure too"
+
+
+@pytest.mark.parametrize("module", [pretexts, label_efficiency])
+def test_runs_that_failed_are_counted_in_their_panel(module: Any) -> None:
+    frame = made_table(module.__name__.rpartition(".")[2], "large").copy()
+    assert not any("failed" in text for text in _texts(module.draw(frame)))
+    part = (frame.method == "byol") & (frame["mode"] == "frozen") & (frame.target == "pbmc3k")
+    part &= frame.corpus == "kang_ctrl"
+    frame.loc[part & (frame.regime == "3"), "n_failed"] = 7  # some runs of three labels
+    noted = [text for text in _texts(module.draw(frame)) if "failed" in text]
+    assert noted == ["runs that failed, left out: BYOL 7"]
+    frame.loc[frame.target == "pbmc3k", "mean"] = np.nan  # its panels have no run that learned
+    assert [text for text in _texts(module.draw(frame)) if "failed" in text] == noted
+
+
+def _texts(figure: Any) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_sweeps_hold_parts_and_settings_and_nothing_else(tmp_path: Path) -> None:
+    frame = made_table("sweeps", "small")
+    assert set(frame.sweep) == {"cells of kang_ctrl", "rate of random_mask"}
+    sizes = frame[(frame.sweep == "cells of kang_ctrl") & (frame["mode"] == "frozen")]
+    assert sizes.x.tolist() == [570, 1900, 6041]
+    rates = frame[(frame.sweep == "rate of random_mask") & (frame["mode"] == "frozen")]
+    assert rates.sort_values("x").x.tolist() == [0.25, 0.5, 0.75]
+    scores = overall(swept(*PLACE), "macro_f1")
+    own = runs(scores, corpus="kang_ctrl_600", mode="frozen", readout="probe", method="random_mask")
+    assert sizes["mean"].iloc[0] == pytest.approx(own["10"].mean())
+    for entry in ENTRIES:
+        folder = tmp_path / entry.corpus / entry.method
+        folder.mkdir(parents=True)
+        part = "kang_ctrl" if entry.corpus != "kang_ctrl" else ""
+        spec = {"corpus": {"name": entry.corpus, "part_of": part}, "method": entry.method}
+        spec |= {"task": entry.task, "params": entry.params}
+        model = {"spec": spec, "corpus": {"n_train": entry.n_cells}}
+        (folder / "model.json").write_text(json.dumps(model))
+    table.write(swept(*PLACE), tmp_path / "scores.parquet")
+    models = sorted(tmp_path.glob("*/*/model.json"))
+    read = sweeps.table([tmp_path / "scores.parquet", *models])
+    pd.testing.assert_frame_equal(read, frame)
+
+
+def test_without_a_sweep_the_figure_says_so() -> None:
+    scores = overall(made_study(*PLACE).scores, "macro_f1")
+    frame = sweeps.summary(scores, [entry for entry in ENTRIES if entry.method == "byol"])
+    assert frame.empty
+    drawn = figures.drawn(figures.module("sweeps"), frame).findobj(Text)
+    assert any("needs configs/paper.yaml" in text.get_text() for text in drawn)

@@ -4,11 +4,11 @@ FIGURE = f"{RESULTS}/figures/{{figure}}"
 FIGURE_FILES = expand(f"{FIGURE}.{{kind}}", figure=FIGURES, kind=["csv", "pdf", "png"])
 
 
-# One map for each target and corpus, control corpora apart.
+# One map for each target and corpus, control corpora and parts of corpora apart.
 MAPS = [
     (mapped_model(corpus), target)
     for target in CONFIG.targets
-    for corpus in target.corpora
+    for corpus in STUDY.whole_corpora(target.name)
     if not STUDY.corpora[corpus].shuffle_genes
 ]
 # One model of each corpus tells its size.
@@ -16,6 +16,12 @@ SIZES = [
     f"{mapped_model(corpus)}/model.json"
     for corpus in STUDY.corpora
     if any(model.corpus == corpus for model in STUDY.models())
+]
+# One model of each corpus and method tells its settings.
+ENTRIES = [
+    f"{MODEL.format(**model._asdict())}/model.json"
+    for model in STUDY.models()
+    if model.seed == CONFIG.pretraining.seeds[0]
 ]
 SCORES = f"{RESULTS}/scores.parquet"
 CONTRASTS = f"{RESULTS}/contrasts.parquet"
@@ -28,6 +34,7 @@ TABLE_INPUTS = {
     "arms": [SCORES, CONTRASTS],
     "pretexts": [SCORES, CONTRASTS],
     "programmes": [SCORES, CONTRASTS],
+    "sweeps": [SCORES, *ENTRIES],
     "cost": [CONTRASTS, f"{RESULTS}/costs.parquet"],
     "per_type": [f"{RESULTS}/type_changes.parquet"],
     "confusion": [PREDICTIONS, SCORES, *splits(STUDY.targets)],

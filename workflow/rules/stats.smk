@@ -145,6 +145,7 @@ rule contrasts:
                 "control_corpora": [
                     corpus.name for corpus in CONFIG.corpora if corpus.shuffle_genes
                 ],
+                "parts": [corpus.name for corpus in CONFIG.corpora if corpus.part_of],
                 "negative_controls": {
                     target.name: target.negative_control for target in CONFIG.targets
                 },
@@ -179,7 +180,7 @@ rule claims:
         runtime=grows(4),
     params:
         study=CONFIG.study,
-        published=f"{HOME}resources/published",
+        published=lambda wildcards, input: Path(input.published[0]).parent,
         code=code("claims"),
     shell:
         f"python3 {SCRIPTS}/claims.py"

@@ -28,6 +28,7 @@ from selfcell.provenance import short_hash
 CHUNK = 4096
 FUSED = 1 << 28  # entries of all cells; under it, loading the compiled loops costs more
 Splits = Mapping[str, Mapping[str, Any]]
+Picks = list[tuple[str, np.ndarray]]  # positions by data set
 
 
 def cells_hash(ids: Iterable[str]) -> str:
@@ -80,7 +81,8 @@ def select(
             "no test cell in a corpus",
             "set exclude: true, or choose other cells",
         )
-    kept = _at_most(spec.max_cells, kept, obs)
+    kept = _of_donors(spec, kept, obs)
+    kept = _at_most(spec, kept, obs)
     ids = tuple(str(cell) for dataset, rows in kept for cell in obs[dataset].index[rows])
     if not ids:
         raise DataError(
@@ -123,14 +125,40 @@ def _split(splits: Splits, target: str, spec: CorpusSpec) -> Mapping[str, Any]:
     return splits[target]
 
 
-def _at_most(
-    n: int, picks: list[tuple[str, np.ndarray]], obs: Mapping[str, pd.DataFrame]
-) -> list[tuple[str, np.ndarray]]:
-    """Keep the n cells of lowest hash: a choice that depends on no order and is nested in n."""
+def _of_donors(spec: CorpusSpec, picks: Picks, obs: Mapping[str, pd.DataFrame]) -> Picks:
+    """Keep the cells of the `max_donors` donors of lowest hash, so that choices are nested."""
+    if not spec.max_donors:
+        return picks
+    names = [
+        np.array([f"{dataset}:{donor}" for donor in obs[dataset]["donor"].iloc[rows]], dtype=str)
+        for dataset, rows in picks
+    ]
+    for dataset, rows in picks:
+        if (obs[dataset]["donor"].iloc[rows] == "unknown").any():
+            raise DataError(
+                f"corpus {spec.name!r}: data set {dataset!r} has cells of unknown donors",
+                "a donor for each cell, to draw max_donors",
+                "set `donor:` of the data set, or draw max_cells",
+            )
+    donors = sorted(set(np.concatenate(names).tolist()))
+    kept = sorted(donors, key=lambda donor: derive("max_donors", spec.draw, donor))
+    chosen = kept[: spec.max_donors]
+    return [
+        (dataset, rows[np.isin(own, chosen)])
+        for (dataset, rows), own in zip(picks, names, strict=True)
+    ]
+
+
+def _at_most(spec: CorpusSpec, picks: Picks, obs: Mapping[str, pd.DataFrame]) -> Picks:
+    """Keep the `max_cells` cells of lowest hash: choices are nested and depend on no order."""
+    n = spec.max_cells
     if not n or sum(len(rows) for _, rows in picks) <= n:
         return picks
     ranks = [
-        np.array([derive("max_cells", cell) for cell in obs[dataset].index[rows]], dtype=np.int64)
+        np.array(
+            [derive("max_cells", spec.draw, cell) for cell in obs[dataset].index[rows]],
+            dtype=np.int64,
+        )
         for dataset, rows in picks
     ]
     limit = np.partition(np.concatenate(ranks), n - 1)[n - 1]

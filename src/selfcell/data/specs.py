@@ -129,6 +129,12 @@ class CorpusSpec(Section):
     """Drop those test cells (counted); if false, selecting one is an error."""
     max_cells: int = Field(default=0, ge=0)
     """Keep this many cells, chosen at random; 0: all."""
+    max_donors: int = Field(default=0, ge=0)
+    """Keep the cells of this many donors, chosen at random, before `max_cells`; 0: all."""
+    draw: int = Field(default=0, ge=0)
+    """Number of that choice; choices of one number are nested."""
+    part_of: str = ""
+    """The corpus that has all of its sources' cells; empty: this one."""
     shuffle_genes: bool = False
     """Control: permute each gene's counts across cells, independently."""
     validation: float = Field(default=0.05, gt=0, le=0.5)

@@ -21,6 +21,7 @@ FIGURES = {
     "arms": "selfcell.figures.arms",
     "pretexts": "selfcell.figures.pretexts",
     "programmes": "selfcell.figures.programmes",
+    "sweeps": "selfcell.figures.sweeps",
     "cost": "selfcell.figures.cost",
     "per_type": "selfcell.figures.per_type",
     "confusion": "selfcell.figures.confusion",
@@ -62,7 +63,8 @@ def drawn(figure: FigureModule, frame: pd.DataFrame) -> Figure:
     no run learned has results all the same."""
     from selfcell.figures.style import nothing
 
-    return nothing("no run to draw: see the score table") if frame.empty else figure.draw(frame)
+    why = getattr(figure, "EMPTY", "no run to draw: see the score table")
+    return nothing(why) if frame.empty else figure.draw(frame)
 
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from selfcell.figures import require, style
+from selfcell.stats.roles import PART
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def summary(contrasts: pd.DataFrame) -> pd.DataFrame:
     """Primary contrasts, and the secondary ones averaged over their regimes."""
     secondary = contrasts.family == "secondary"
     hidden = secondary & contrasts.name.str.contains(LEFT_OUT)
-    hidden |= contrasts.corpus.map(style.is_control).astype(bool)
+    hidden |= contrasts.corpus.map(style.is_control).astype(bool) | (contrasts.role == PART)
     return contrasts.loc[~hidden, list(COLUMNS)].reset_index(drop=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from selfcell.figures import pretexts, require, style
+from selfcell.stats.roles import PART
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def summary(contrasts: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Contrast of each method's probe with the best PCA probe, and the processor time of
     pre-training one model: median, least and most of the runs."""
     gains = contrasts[contrasts.name.str.endswith(ENDING)]
-    gains = gains[~gains.corpus.map(style.is_control).astype(bool)]
+    gains = gains[~gains.corpus.map(style.is_control).astype(bool) & (gains.role != PART)]
     method = gains.name.str.removesuffix(ENDING).replace("MAE", "random_mask")
     runs = costs[costs.rule == "pretrain"].groupby(["corpus", "method"]).cpu_s
     spent = runs.agg(cpu_s="median", cpu_low="min", cpu_high="max", n_runs="size").reset_index()

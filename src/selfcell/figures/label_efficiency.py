@@ -59,8 +59,7 @@ def summary(scores: pd.DataFrame, known: Roles) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """Panels with a line per arm; of the pretexts without a colour of their own the best."""
     require(frame, COLUMNS, "label_efficiency")
-    frame = frame[frame["mean"].notna()]
-    if frame.empty:
+    if frame["mean"].isna().all():
         return style.nothing("no run learned")
     panels = style.places(frame)
     columns = min(len(panels), 2 if len(panels) <= 6 else 3)
@@ -70,7 +69,10 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes = style.grid(figure, len(panels), columns)
         keys: dict[str, Any] = {}
         for index, (target, corpus, own) in enumerate(panels):
-            _panel(axes[index], own, keys)
+            learned = own[own["mean"].notna()]
+            if len(learned):
+                _panel(axes[index], learned, keys)
+            style.left_out(axes[index], own)
             n_test = int(own.n_test.max())
             second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
             style.title(axes[index], index, style.target_name(target), second)

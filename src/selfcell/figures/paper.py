@@ -62,14 +62,18 @@ PAPER: tuple[Entry, ...] = (
     ),
     Entry(
         "Supplement: donors, cells and labels in number",
-        ("label_efficiency", "gain_map"),
+        ("label_efficiency", "sweeps", "gain_map"),
         f"corpora from 0.001 % to all of scTab: {NEEDS}",
     ),
-    Entry("Supplement: masking rate, programme rate, number of genes", (), f"sweeps: {NEEDS}"),
+    Entry(
+        "Supplement: masking rate, programme rate, number of genes",
+        ("sweeps",),
+        f"every rate: {NEEDS}; the number of genes is one a study",
+    ),
     Entry(
         "Supplement: augmentations of joint embeddings",
-        ("collapse",),
-        f"sweeps: {NEEDS}",
+        ("collapse", "sweeps"),
+        f"strengths of the views: {NEEDS}",
     ),
     Entry("Supplement: frequencies of types, data sets in numbers", ("qc", "per_type")),
 )

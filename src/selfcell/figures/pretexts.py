@@ -58,8 +58,7 @@ def summary(scores: pd.DataFrame, known: Roles) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each target and corpus on which there is more than one task, else for each."""
     require(frame, COLUMNS, "pretexts")
-    frame = frame[frame["mean"].notna()]
-    if frame.empty:
+    if frame["mean"].isna().all():
         return style.nothing("no run learned")
     seen = looks(frame.method)
     panels = style.places(frame)
@@ -70,7 +69,10 @@ def draw(frame: pd.DataFrame) -> Figure:
         keys: dict[str, Any] = {}
         for index, (target, corpus, own) in enumerate(panels):
             axes = figure.add_subplot(len(panels), 1, index + 1)
-            _panel(axes, own, seen, keys)
+            learned = own[own["mean"].notna()]
+            if len(learned):
+                _panel(axes, learned, seen, keys)
+            style.left_out(axes, own)
             n_test = int(own.n_test.max())
             second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
             style.title(axes, index, style.target_name(target), second)

@@ -226,6 +226,23 @@ def places(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     ]
 
 
+def left_out(axes: Axes, own: pd.DataFrame) -> None:
+    """Name below a panel's top edge the arms of its rows (columns method, mode, n_failed) of which
+    runs failed, with their number; nothing where none did."""
+    failed = own[own.n_failed > 0].groupby(["method", "mode"]).n_failed.sum()
+    names = [
+        f"{method_name(str(method))}{', fine-tuned' if mode == 'fine-tuned' else ''} {number}"
+        for (method, mode), number in failed.items()
+    ]
+    if names:
+        lines = [", ".join(names[start : start + 2]) for start in range(0, len(names), 2)]
+        axes.text(
+            0.01, 0.98, "runs that failed, left out: " + ",\n".join(lines),
+            transform=axes.transAxes, ha="left", va="top", fontsize=SMALL, color=RED, zorder=4,
+            bbox={"color": "white", "alpha": 0.85, "pad": 1},
+        )  # fmt: skip
+
+
 def legend(
     figure: Figure, entries: Iterable[tuple[str, str, str]], columns: int, title: str | None = None
 ) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from selfcell.stats.roles import PART
+
 Roles = Mapping[tuple[str, str], str]
 REGIMES = ("3", "10", "30", "all")
 ARM = ["target", "corpus", "method", "init", "mode", "readout", "regime"]
@@ -21,9 +23,11 @@ def roles(contrasts: Path) -> Roles:
 
 
 def with_roles(frame: pd.DataFrame, known: Roles) -> pd.DataFrame:
-    """Column `role` by target and corpus; one that no contrast names is the study's own."""
+    """Column `role` by target and corpus; one that no contrast names is the study's own. Parts of
+    corpora, which figure "sweeps" draws, are left out."""
     pairs = zip(frame.target, frame.corpus, strict=True)
-    return frame.assign(role=[known.get(pair, "study") for pair in pairs])
+    frame = frame.assign(role=[known.get(pair, "study") for pair in pairs])
+    return frame[frame.role != PART]
 
 
 def arm_summary(scores: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from selfcell.stats.contrasts import ROLES, Spec
+from selfcell.stats.contrasts import Spec
 from selfcell.stats.crossed import crossed
 from selfcell.stats.paired import by_seed_and_draw, sort_regimes
 from selfcell.stats.predictions import Truth
+from selfcell.stats.roles import ROLES
 from selfcell.stats.schema import Column, Table
 from selfcell.stats.table import of_study
 
@@ -41,7 +42,7 @@ def changes(scores: pd.DataFrame, truths: Mapping[str, Truth], spec: Spec) -> pd
     """
     rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
     rows = of_study(rows)
-    rows = rows[~rows.corpus.isin(spec.control_corpora)]
+    rows = rows[~rows.corpus.isin(spec.beside)]
     found = []
     mae = rows[rows.method == "random_mask"]
     for (target, corpus), own in mae.groupby(["target", "corpus"], sort=True):

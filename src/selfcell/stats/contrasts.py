@@ -17,9 +17,9 @@ from selfcell.stats.multiplicity import adjust
 from selfcell.stats.paired import Paired, conditions, estimate, pair
 from selfcell.stats.plan import Contrast, plan
 from selfcell.stats.predictions import Truth
+from selfcell.stats.roles import PART, ROLES
 from selfcell.stats.schema import Column, Table
 
-ROLES = ("study", "negative control", "control corpus")
 CONTRASTS = Table(
     "contrasts",
     (
@@ -56,6 +56,7 @@ class Spec:
         resamples: of the test cells.
         seed: of the resampling.
         control_corpora: corpora that have no family of primary contrasts of their own.
+        parts: corpora that are parts of others.
         negative_controls: by target, corpora that are not expected to help.
     """
 
@@ -63,12 +64,20 @@ class Spec:
     resamples: int = 500
     seed: int = 0
     control_corpora: tuple[str, ...] = ("kang_ctrl_shuffled",)
+    parts: tuple[str, ...] = ()
     negative_controls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Corpora that no verdict is about."""
+        return (*self.control_corpora, *self.parts)
 
     def role(self, target: str, corpus: str) -> str:
         """What a corpus is to a target: one of `ROLES`."""
         if corpus in self.control_corpora:
             return "control corpus"
+        if corpus in self.parts:
+            return PART
         expected = corpus not in self.negative_controls.get(target, ())
         return "study" if expected else "negative control"
 
@@ -80,8 +89,8 @@ class Spec:
         if unknown:
             raise ConfigError(f"unknown keys {unknown}", f"some of {known}")
         given = dict(values)
-        if "control_corpora" in given:
-            given["control_corpora"] = tuple(given["control_corpora"])  # type: ignore[arg-type]
+        for key in {"control_corpora", "parts"} & set(given):
+            given[key] = tuple(given[key])  # type: ignore[arg-type]
         return cls(**given)  # type: ignore[arg-type]
 
 
@@ -154,9 +163,11 @@ def contrast_table(
         for corpus in corpora(bench):
             head = {"corpus": corpus, "role": spec.role(bench.truth.target, corpus)}
             planned = tqdm(
-                plan(bench, corpus, spec.control_corpora), mininterval=1, unit="contrast",
+                plan(bench, corpus, spec.control_corpora, spec.parts),
                 desc=f"{bench.truth.target} from {corpus}",
-            )  # fmt: skip
+                mininterval=1,
+                unit="contrast",
+            )
             found = [evaluate(bench, each, spec) | head for each in planned]
             rows += judge(found, spec)
     frame = pd.DataFrame(rows, columns=[column.name for column in CONTRASTS.columns])

@@ -42,20 +42,26 @@ def best_pca(bench: Bench, readout: str, controls: Sequence[str]) -> Side | None
     return pick(bench, f"best PCA {readout}", arms, regimes) if regimes else None
 
 
-def plan(bench: Bench, corpus: str, controls: Sequence[str]) -> list[Contrast]:
+def plan(
+    bench: Bench, corpus: str, controls: Sequence[str], parts: Sequence[str] = ()
+) -> list[Contrast]:
     """Every contrast that the arms of a target and corpus allow, primary ones first.
 
-    A control corpus has no primary contrasts: what would be one is secondary there. Each primary
-    contrast also comes regime by regime, as secondary ones.
+    A control corpus and a part of a corpus have no primary contrasts: what would be one is
+    secondary there. Each primary contrast also comes regime by regime, as secondary ones (of a
+    control corpus it does not).
     """
     found = [*_primary(bench, corpus, controls)]
+    beside = [replace(contrast, family="secondary") for contrast in found]
     if corpus in controls:
-        return [replace(contrast, family="secondary") for contrast in found]
+        return beside
     by_regime = [
         Contrast("secondary", f"{c.name} at {regime}", c.a, c.b, (regime,))
         for c in found
         for regime in common_regimes(bench, (*c.a.arms, *c.b.arms))
     ]
+    if corpus in parts:
+        return [*beside, *by_regime]
     return [*found, *_secondary(bench, corpus, controls), *by_regime]
 
 

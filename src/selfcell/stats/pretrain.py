@@ -10,11 +10,12 @@ import pandas as pd
 from selfcell.errors import DataError
 from selfcell.stats import equivalence
 from selfcell.stats.arms import Arm, Bench
-from selfcell.stats.contrasts import ROLES, Spec, benches, corpora
+from selfcell.stats.contrasts import Spec, benches, corpora
 from selfcell.stats.crossed import Estimate
 from selfcell.stats.paired import common_regimes, conditions, estimate, pair, pick
 from selfcell.stats.plan import PERMUTED
 from selfcell.stats.predictions import Truth
+from selfcell.stats.roles import ROLES
 from selfcell.stats.schema import Column, Table
 
 # Bounds of a metric, which nobody could use to annotate.
@@ -75,7 +76,7 @@ def verdict_table(
         row | {"shared_variance": _found(index, bench.truth.target, corpus)}
         for bench in benches(scores, predictions, truths, spec)
         for corpus in corpora(bench)
-        if corpus not in spec.control_corpora
+        if corpus not in spec.beside
         for scope in SCOPES
         for row in _rows(bench, corpus, scope, costs, spec)
     ]

@@ -82,7 +82,7 @@ def task_table(scores: pd.DataFrame, spec: Spec) -> pd.DataFrame:
         own = replace(spec, margin=margin)
         for bench in benches(scores, task):
             for corpus in corpora(bench):
-                planned = plan(bench, corpus, spec.control_corpora)
+                planned = plan(bench, corpus, spec.beside)
                 head = {"corpus": corpus, "role": spec.role(bench.truth.target, corpus)}
                 found = [evaluate(bench, each, own) | head for each in planned]
                 rows += judge(found, own)
