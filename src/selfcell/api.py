@@ -248,8 +248,7 @@ def pretrain(
     matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
     fewest = own.fewest_genes(matrix.values.shape[1]) if min_genes is None else min_genes
     table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
-    limits = parse(Limits, {"min_genes": fewest}, "pretrain")
-    done = qc(matrix, table, limits, {}, lambda _: passed)
+    done = qc(matrix, table, parse(Limits, {"min_genes": fewest}, "pretrain"), {}, lambda _: passed)
     log.info("%d of %d cells pass quality control", len(passed.cells), len(done.table))
     vocabulary, _ = choose({"cells": passed.cells}, [CELLS], {}, chosen)
     with TemporaryDirectory() as temporary:
