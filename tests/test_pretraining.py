@@ -61,6 +61,8 @@ def test_pretraining_with_a_gene_table(tmp_path: Path) -> None:
         ({"steps": 0}, r"0 is outside \[1"),
         ({"hidden": ()}, "hidden"),
         ({"genes": -1}, "corpus_genes"),
+        ({"device": "gpu"}, "device: a GPU is called 'cuda' here"),
+        ({"minutes": 0}, r"max_minutes: 0 is outside \(0"),
     ],
 )
 def test_wrong_settings_of_pretraining(options: dict, said: str) -> None:

@@ -53,6 +53,8 @@ def pretrain(
     batch: int = 256,
     lr: float = 1e-3,
     seed: int = 0,
+    device: str = "auto",
+    minutes: float | None = None,
     licence: str = NO_LICENCE,
 ) -> Model:
     """Pre-train on one's own cells, without labels, as the study does.
@@ -72,15 +74,17 @@ def pretrain(
         min_genes: a cell that shows fewer is left out; None: 200, or a tenth of the file's.
         hidden: widths of the encoder's layers; the last is the embedding's.
         steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
+        device: cpu, cuda (a GPU), or auto, a GPU where there is one. minutes: of training, at most.
         licence: of the weights, for the card.
 
     Raises:
-        ConfigError: an unknown method or parameter, a value out of range, or an option that does
-            not go with a store.
+        ConfigError: an unknown method or parameter, a value out of range, no GPU to be had, or an
+            option that does not go with a store.
         StoreError: no store, or a damaged one.
         DataError: no counts, too few cells that pass, gene sets that do not fit.
     """
-    spec = _spec(method, dict(params or {}), seed, hidden, steps, batch, lr)
+    training = {"steps": steps, "batch": batch, "lr": lr, "device": device}
+    spec = _spec(method, params or {}, seed, hidden, {**training, "max_minutes": minutes})
     if getattr(parameters(method, spec.params, "pretrain"), "gene_sets", "") and not gene_sets:
         got = f"method {method!r} needs gene sets, and none were given"
         raise ConfigError(got, "a GMT file", "gene_sets=FILE (--gene-sets FILE)")
@@ -98,17 +102,15 @@ def pretrain(
 
 def _spec(
     method: str,
-    params: dict[str, Any],
+    params: Mapping[str, Any],
     seed: int,
-    hidden: tuple[int, ...],
-    steps: int,
-    batch: int,
-    lr: float,
+    hidden: Sequence[int],
+    training: Mapping[str, Any],
 ) -> PretrainSpec:
     settings = {
         "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
-        "params": params, "seed": seed, "network": {"hidden": list(hidden)},
-        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
+        "params": dict(params), "seed": seed, "network": {"hidden": list(hidden)},
+        "training": training}  # fmt: skip
     return parse(PretrainSpec, settings, "pretrain")
 
 
@@ -162,8 +164,8 @@ def _model(
     spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
 ) -> Model:
     notes = {
-        "corpus": dict(corpus.report), "inputs": inputs, "failure": result.failure,
-        "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
+        "corpus": dict(corpus.report), "inputs": inputs, "licence": licence,
+        "run_hash": short_hash(spec.model_dump(mode="json"), inputs), **result.notes(),
     }  # fmt: skip
     about = folder.describe(spec, corpus.genes, result.health, notes)
     encoder = result.method.encoder

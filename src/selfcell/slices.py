@@ -93,6 +93,7 @@ class Slices:
             tuning=asked.tuning,
             clip=training.clip,
             precision=training.precision,
+            device=training.device,
             network=self.config.network if job.method == RIVALS else self._network(job.method),
         ).to_json()
 
@@ -203,6 +204,7 @@ class Slices:
             weight_decay=tuning.weight_decay,
             clip=training.clip,
             precision=training.precision,
+            device=training.device,
             network=self._network(job.method, job.corpus),
         )
 
@@ -221,7 +223,9 @@ class Slices:
         ).to_json()
 
     def _training(self) -> Training:
-        return Training(**self.config.pretraining.model_dump(exclude={"seeds", "processes"}))
+        return Training(
+            **self.config.pretraining.model_dump(exclude={"seeds", "processes", "cells"})
+        )
 
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""

@@ -35,8 +35,8 @@ VERDICT = {
 }  # fmt: skip
 COST = {
     "study": "mine", "rule": "pretrain", "corpus": "mine_pool", "target": "none",
-    "method": "random_mask", "seed": 0, "wall_s": 9.0, "cpu_s": 90.0, "peak_mb": 512.0,
-    "run_hash": "a",
+    "method": "random_mask", "seed": 0, "wall_s": 9.0, "cpu_s": 90.0, "gpu_s": 0.0,
+    "peak_mb": 512.0, "run_hash": "a",
 }  # fmt: skip
 
 

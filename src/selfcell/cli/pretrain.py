@@ -55,7 +55,16 @@ def parser() -> argparse.ArgumentParser:
         shown=" ".join(map(str, HIDDEN)),
     )  # fmt: skip
     common.option(made, "--lr", "RATE", "learning rate of a step", 0.0003, default=1e-3, kind=float)
+    _add_run(made)
     return made
+
+
+def _add_run(made: argparse.ArgumentParser) -> None:
+    """Where and how long to train."""
+    where = "where to train: cpu, cuda (a GPU), or auto, a GPU where there is one"
+    common.option(made, "--device", "NAME", where, "cpu", default="auto")
+    long = "minutes of training after which it ends before its last step"
+    common.option(made, "--minutes", "N", long, 30, shown="none", kind=float)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -76,7 +85,8 @@ def main(args: argparse.Namespace) -> None:
             cells, args.method, layer=args.layer, gene_ids=args.gene_ids, params=params,
             gene_sets=args.gene_sets, gene_table=args.gene_table, genes=args.genes,
             min_genes=args.min_genes, hidden=tuple(args.hidden), steps=args.steps,
-            batch=args.batch, lr=args.lr, seed=args.seed, licence=args.licence or NO_LICENCE,
+            batch=args.batch, lr=args.lr, seed=args.seed, device=args.device,
+            minutes=args.minutes, licence=args.licence or NO_LICENCE,
         )  # fmt: skip
     with job.atomic(args.out) as folder:
         model.save(folder)
