@@ -29,17 +29,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loader_peers import PEERS, nothing, some_of
+
 HERE = Path(__file__).resolve().parent
 CONSTRAINTS = HERE.parent / "envs" / "constraints.txt"
 ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
     # annbatch has no version for Python 3.11; zarrs is the codec its documentation asks for
     "annbatch": ("python3.12", ["annbatch[zarrs]==0.3.1"]),
+    "lamindb": ("python3.11", ["lamindb==2.12.1"]),  # wants other versions than the constraints
     "peers": (
         "python3.11",
-        ["torch==2.13.0", "scvi-tools==1.4.2", "scdataset==0.3.0", "bionemo-scdl==0.1.3"],
+        [
+            "torch==2.13.0", "scvi-tools==1.4.2", "scdataset==0.3.0", "bionemo-scdl==0.1.3",
+            "tiledbsoma-ml==0.1.0",
+        ],
     ),
+}  # fmt: skip
+LIVES_IN = {  # others: peers
+    "annbatch": "annbatch", "MappedCollection": "lamindb", "selfcell": "", "selfcell blocks": "",
+}  # fmt: skip
+AS_IT_IS = {
+    "selfcell blocks",
+    *(name for name, (prepare, _) in PEERS.items() if prepare is nothing),
 }
-LIVES_IN = {"annbatch": "annbatch", "selfcell": "", "selfcell blocks": ""}  # others: peers
 RUNS = [  # system, outputs, also with cold files
     ("selfcell", ("dense", "sparse"), False),
     ("selfcell blocks", ("dense", "sparse"), True),
@@ -47,20 +59,33 @@ RUNS = [  # system, outputs, also with cold files
     ("scvi-tools", ("dense", "sparse"), False),
     ("scDataset", ("dense", "sparse"), True),
     ("SCDL", ("dense", "sparse"), False),
+    ("tiledbsoma-ml", ("dense", "sparse"), False),
+    ("MappedCollection", ("dense",), False),
     ("dense parquet", ("dense",), False),
 ]
 
 
 def make_environments(folder: Path) -> None:
-    """A virtual environment for each group of peers."""
+    """A virtual environment for each group of peers whose interpreter is there."""
     for name, (python, packages) in ENVIRONMENTS.items():
+        if not works(python):
+            print(f"{name}: left out, no {python} that runs is on the PATH", file=sys.stderr)
+            continue
         subprocess.run([python, "-m", "venv", folder / name], check=True)
-        pins = [] if name == "annbatch" else ["-c", str(CONSTRAINTS)]
+        pins = ["-c", str(CONSTRAINTS)] if name == "peers" else []
         pip = [folder / name / "bin" / "pip", "install", "--quiet"]
         # torch by itself first: an index of builds for processors has torch and little else
         alone = [package for package in packages if package.startswith("torch==")]
         for some in filter(None, (alone, [each for each in packages if each not in alone])):
             subprocess.run([*pip, *pins, *some], check=True)
+
+
+def works(python: str) -> bool:
+    """Whether an interpreter runs; version managers put names on the PATH that do not."""
+    found = shutil.which(python)
+    if not found:
+        return False
+    return not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
 
 
 def interpreter(system: str, folder: Path | None) -> Path | None:
@@ -109,12 +134,15 @@ def compare(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     prepare(args)
     found = {name: interpreter(name, args.environments) for name in args.systems}
     there = {name: python for name, python in found.items() if python}
-    for name, python in () if args.prepared else there.items():
+    for name, python in there.items() if "prepare" in args.steps else ():
+        if name in AS_IT_IS:
+            continue
         before = size(args.work)
-        line = {"system": name, "out": "prepare", "cells": args.cells}
+        cells = some_of(name, args.cells)
+        line = {"system": name, "out": "prepare", "cells": cells}
         line |= run(python, name, "prepare", args)
-        yield line | {"bytes_per_cell": round((size(args.work) - before) / args.cells)}
-    for cold in (False, True):
+        yield line | {"bytes_per_cell": round((size(args.work) - before) / cells)}
+    for cold in (step == "cold" for step in args.steps if step != "prepare"):
         cases = [
             (name, out)
             for name, outs, coldly in RUNS
@@ -136,24 +164,58 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def table(file: Path) -> None:
-    """Print the lines as a Markdown table, with how many times faster we were: in cells per
-    second, and in cells per second of processor time."""
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    lines = [line for line in lines if line["out"] != "prepare"]
-    ours = {(x["out"], x["cold"]): x for x in lines if x["system"].startswith("selfcell")}
-    ours |= {(x["out"], x["cold"]): x for x in lines if x["system"] == "selfcell"}
-    print("| System | Out | Cells/s | Per CPU s | We are | Entropy / ideal | Peak MB | Load |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+def table(file: Path) -> str:
+    """The lines as Markdown tables, with how many times faster we were: in cells per second, and
+    in cells per second of processor time; loading, then converting."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return (
+        loading([line for line in lines if line["out"] != "prepare"])
+        + "\n\n"
+        + converting([line for line in lines if line["out"] == "prepare"])
+    )
+
+
+def loading(lines: list[dict[str, Any]]) -> str:
+    """The table of what reads batches."""
+    ours: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rows = [
+        "| System | Batch | Out | Cells/s | Per CPU s | We are | Entropy, ideal | Peak MB | Load |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for line in lines:
-        base, rates = ours.get((line["out"], line["cold"])), ("cells_per_s", "cells_per_cpu_s")
+        kind, rates = (line["out"], line["cold"], line["batch"]), ("cells_per_s", "cells_per_cpu_s")
+        if line["system"] == ("selfcell blocks" if line["cold"] else "selfcell"):
+            ours[kind] = line  # peers stand below the line of ours that ran in turn with them
+        base = ours.get(kind)
         times = " / ".join(f"{base[rate] / line[rate]:.1f}" for rate in rates) if base else ""
-        print(
-            f"| {line['system']} | {line['out']}{', cold' if line['cold'] else ''} |"
+        rows.append(
+            f"| {line['system']} | {line['batch']:,} |"
+            f" {line['out']}{', cold' if line['cold'] else ''} |"
             f" {line['cells_per_s']:,.0f} | {line['cells_per_cpu_s']:,.0f} | {times} x |"
-            f" {line['entropy']:.3f} / {line['ideal_entropy']:.3f} | {line['peak_mb']:,.0f} |"
+            f" {line['entropy']:.3f}, {line['ideal_entropy']:.3f} | {line['peak_mb']:,.0f} |"
             f" {line['load']:.0f} |"
         )
+    return "\n".join(rows)
+
+
+def converting(lines: list[dict[str, Any]]) -> str:
+    """The table of what writes the systems' own formats."""
+    rows = [
+        "| System | Cells | Cells/s | Per CPU s | We are | Peak MB | Bytes a cell | Load |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    base: dict[str, Any] = {}
+    for line in lines:
+        rates = [line["cells"] / line[time] for time in ("prepare_s", "prepare_cpu_s")]
+        if line["system"] == "selfcell":
+            base = {"rates": rates}
+        times = " / ".join(f"{a / b:.1f}" for a, b in zip(base["rates"], rates, strict=True))
+        rows.append(
+            f"| {line['system']} | {line['cells']:,} | {rates[0]:,.0f} | {rates[1]:,.0f} |"
+            f" {times} x | {line['prepare_peak_mb']:,.0f} | {line['bytes_per_cell']:,} |"
+            f" {line['load']:.0f} |"
+        )
+    return "\n".join(rows)
 
 
 def main() -> None:
@@ -168,14 +230,15 @@ def main() -> None:
     parser.add_argument("--make-environments", type=Path, help="make them in this folder, and stop")
     parser.add_argument("--table", type=Path, help="print this file as a table, and stop")
     parser.add_argument("--work", type=Path, help="keep the data here (12 KB a cell and more)")
-    parser.add_argument("--prepared", action="store_true", help="--work has all, of a run before")
+    steps = ["prepare", "warm", "cold"]
+    parser.add_argument("--steps", nargs="+", choices=steps, default=steps, help="cut a long run")
     names = [name for name, _, _ in RUNS]
     parser.add_argument("--systems", nargs="+", choices=names, default=names)
     args = parser.parse_args()
     if args.make_environments:
         return make_environments(args.make_environments)
     if args.table:
-        return table(args.table)
+        return print(table(args.table))
     kept = args.work
     args.work = kept or Path(tempfile.mkdtemp(prefix="loader-", dir="."))
     args.work.mkdir(parents=True, exist_ok=True)

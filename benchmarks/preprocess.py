@@ -114,7 +114,8 @@ def dask_genes(path: Path) -> list[str]:
 
 
 def by_scanpy(cells) -> list[str]:  # type: ignore[no-untyped-def]
-    """Metrics, filters, normalisation, variable genes, as scanpy's tutorials do them."""
+    """Metrics, filters, normalisation, variable genes, by scanpy; ours come of counts per 10,000,
+    so no logarithm."""
     import numpy as np
     import scanpy as sc
 
@@ -125,11 +126,10 @@ def by_scanpy(cells) -> list[str]:  # type: ignore[no-untyped-def]
     if not keep.all():
         cells = cells[keep].copy()
     sc.pp.normalize_total(cells, target_sum=1e4)
-    sc.pp.log1p(cells)
     # genes that no cell has would take part in scanpy's bins
     seen = np.asarray(cells.var["n_cells_by_counts"] > 0)
     cells = cells if seen.all() else cells[:, seen].copy()
-    sc.pp.highly_variable_genes(cells, flavor="seurat", n_top_genes=CHOSEN)
+    sc.pp.highly_variable_genes(cells, flavor="cell_ranger", n_top_genes=CHOSEN)
     return list(cells.var_names[cells.var["highly_variable"]])
 
 

@@ -50,8 +50,8 @@ def _draw(rng, cumulative, kind, molecules):  # type: ignore[no-untyped-def]
     return indptr, indices[:n].copy(), data[:n].copy()
 
 
-def blocks(cells: int, genes: int = GENES) -> Iterator[AnnData]:
-    """The cells in blocks, as quality control would write them."""
+def blocks(cells: int, genes: int = GENES, molecules: int = MOLECULES) -> Iterator[AnnData]:
+    """The cells in blocks, as quality control would write them; `molecules` is their median."""
     rng = generator("synthetic", genes)
     base = rng.normal(0, SPREAD, genes)
     weight = np.exp(base + rng.normal(0, 0.5, (TYPES, genes)))
@@ -61,10 +61,9 @@ def blocks(cells: int, genes: int = GENES) -> Iterator[AnnData]:
         number = np.arange(start, min(start + BLOCK, cells))
         run = number * (TYPES * SETS) // cells
         kind = run % TYPES
-        drawn = generator("synthetic", start).lognormal(np.log(MOLECULES), 0.5, len(number))
-        molecules = drawn.astype(np.int64) + 1
+        drawn = generator("synthetic", start).lognormal(np.log(molecules), 0.5, len(number))
         draws = generator("molecules", start)
-        indptr, indices, data = _draw(draws, cumulative, kind, molecules)
+        indptr, indices, data = _draw(draws, cumulative, kind, drawn.astype(np.int64) + 1)
         x = sparse.csr_matrix((data, indices, indptr), shape=(len(number), genes))
         obs = pd.DataFrame(
             {

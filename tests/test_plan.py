@@ -91,8 +91,10 @@ def test_more_data_take_longer_and_more_disk() -> None:
     before, after = plan.shares(small)["qc"], plan.shares(large)["qc"]
     assert after.hours / after.jobs == pytest.approx(before.hours / before.jobs * times)
     assert plan.disk_gb(large) > 3 * 0.99 * plan.size_mb(large) / 1000
-    released = plan.RELEASED / "manifest.json"
-    assert plan.disk_gb(small) == json.loads(released.read_text())["results_mb"] / 1000
+    released = plan.RELEASED
+    then = study(str((released / "config.yaml").relative_to(REPO)))
+    took = json.loads((released / "manifest.json").read_text())["results_mb"]
+    assert plan.disk_gb(then) == took / 1000
 
 
 def test_pre_training_on_gpus_takes_what_their_rate_says() -> None:
@@ -113,6 +115,15 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
     said = capsys.readouterr().out
     for part in ("pretrain         2", "on 2 workers", "GB; free", "to fetch"):
         assert part in said
+
+
+@pytest.mark.parametrize(("config", "bound"), [("config.yaml", "most"), (PAPER, "least")])
+def test_memory_is_a_bound_from_below_where_there_are_more_data(
+    config: str, bound: str, capsys: pytest.CaptureFixture
+) -> None:
+    with contextlib.suppress(SystemExit):
+        cli.main(["plan", str(REPO / config), "--offline"])
+    assert f"GB of memory at {bound}" in capsys.readouterr().out
 
 
 def test_a_study_whose_files_are_missing_cannot_run(capsys: pytest.CaptureFixture) -> None:

@@ -123,8 +123,7 @@ def datasets(registry: Registry) -> str:
     """Data sets that a configuration may name, with licences and citations, as a list."""
     lines = []
     for name, each in registry.datasets.items():
-        parts = [each.source, *(part for join in each.joins for part in join.sources)]
-        places = " and ".join(dict.fromkeys(link(part.artefact) for part in parts))
+        places = " and ".join(dict.fromkeys(link(part.artefact) for part in each.sources))
         note = f" *{each.note}*" if each.note else ""
         lines.append(
             f"- `{name}`: {each.title}, out of {places}. Cite {each.citation}."

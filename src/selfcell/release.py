@@ -183,10 +183,7 @@ def references(study: Study) -> list[str]:
 
 def sources(study: Study) -> list[Source]:
     """Every file that the study asks for: counts, joined tables, gene table, gene sets."""
-    found = [spec.source for spec in study.datasets.values()]
-    found += [
-        part for spec in study.datasets.values() for each in spec.joins for part in each.sources
-    ]
+    found = [source for spec in study.datasets.values() for source in spec.sources]
     for name in references(study):
         reference = study.registry.reference(name)
         found.append(reference.source)

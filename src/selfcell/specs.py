@@ -150,6 +150,31 @@ class ProteinTuning(Section):
     """Weight decay of AdamW."""
 
 
+class Mixture(Section):
+    """Cells of several batches whose types are known."""
+
+    sources: tuple[CorpusSource, ...]
+    batch: Literal["donor", "batch", "condition", "dataset"]
+    """What a batch is: a column, or the data set itself."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    """Common types (`selfcell.data.types`); empty: the labels as they are."""
+    min_cells: int
+    max_cells: int
+
+
+class Afar(Section):
+    """One study's labels for the cells of another, with genes missing there."""
+
+    reference: CorpusSource
+    query: Name
+    """The target whose test cells are annotated."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    shares: list[float]
+    labels: LabelSpec
+    max_cells: int
+    readouts: list[Readout]
+
+
 class FrozenSpec(Arm):
     """Readouts of a frozen model on its targets."""
 
@@ -160,6 +185,8 @@ class FrozenSpec(Arm):
     """None: not asked for."""
     protein: Normalisation | None = None
     """None: no protein target."""
+    integrate: dict[Name, Mixture] = {}
+    unseen: dict[Name, Afar] = {}
 
 
 class ProteinSpec(Arm):
@@ -212,47 +239,33 @@ class BaselineSpec(Job):
     """None: not asked for."""
 
 
-class Mixture(Section):
-    """Cells of several batches whose types are known."""
-
-    sources: tuple[CorpusSource, ...]
-    batch: Literal["donor", "batch", "condition", "dataset"]
-    """What a batch is: a column, or the data set itself."""
-    types: dict[str, dict[str, tuple[str, ...]]]
-    """Common types (`selfcell.data.types`); empty: the labels as they are."""
-    min_cells: int
-    max_cells: int
-
-
 class IntegrateSpec(Job):
-    """Every network and rival on the cells of one integration target."""
+    """All rivals on the cells of one integration target."""
 
     target: Name
     cells: Mixture
     rivals: list[str]
     network: Network
     """Of the rivals with random weights."""
-    networks: dict[Name, Network]
-    """By method, what its weights are put into."""
     seeds: list[int]
-    fine_tune: list[tuple[Name, Name]]
-    """Corpora and methods whose models go on learning, without labels, on the target's cells."""
+
+
+class ContinuedSpec(Arm):
+    """A model that goes on learning, without labels, on the cells of an integration target."""
+
+    target: Name
+    cells: Mixture
     steps: int
+    scratch: bool
+    """Whether fresh weights take the same steps too."""
 
 
 class UnseenSpec(Job):
-    """Every network and rival from one study to the cells of another, with genes missing."""
+    """All rivals from one study to the cells of another, with genes missing."""
 
     target: Name
-    reference: CorpusSource
-    query: Name
-    """The target whose test cells are annotated."""
-    types: dict[str, dict[str, tuple[str, ...]]]
-    shares: list[float]
-    labels: LabelSpec
-    max_cells: int
+    cells: Afar
     rivals: list[str]
     network: Network
-    networks: dict[Name, Network]
-    readouts: list[Readout]
+    """Of the rivals with random weights."""
     seeds: list[int]

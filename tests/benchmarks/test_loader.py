@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.test_documented import script
 from tests.tree import REPO
 
+PEERS = {
+    "annbatch", "scvi-tools", "scDataset", "SCDL", "tiledbsoma-ml", "MappedCollection",
+    "dense parquet",
+}  # fmt: skip
 COMMAND = [sys.executable, str(REPO / "benchmarks" / "loader.py")]
 
 
@@ -28,7 +33,6 @@ def test_lines_of_our_own_and_a_message_for_who_is_missing(tmp_path: Path) -> No
     kinds = [(line["system"], line["out"], line.get("cold")) for line in lines]
     assert kinds == [
         ("selfcell", "prepare", None),
-        ("selfcell blocks", "prepare", None),
         ("selfcell", "dense", False),
         ("selfcell", "sparse", False),
         ("selfcell blocks", "dense", False),
@@ -36,13 +40,38 @@ def test_lines_of_our_own_and_a_message_for_who_is_missing(tmp_path: Path) -> No
         ("selfcell blocks", "dense", True),
         ("selfcell blocks", "sparse", True),
     ]
-    for line in lines[2:]:
+    for line in lines[1:]:
         assert line["entropy"] > 0.99 * line["ideal_entropy"]
         assert min(line["cells_per_s"], line["cells_per_cpu_s"], line["peak_mb"]) > 0
-    assert lines[2]["bound_cells_per_s"] > 0
+    assert lines[1]["bound_cells_per_s"] > 0
     assert [file.name for file in tmp_path.iterdir()] == ["loader.jsonl"]
     shown = subprocess.run(
         [*COMMAND, "--table", str(out)], capture_output=True, text=True, check=True
     )
-    assert shown.stdout.count("\n") == 2 + len(lines[2:])
-    assert "| selfcell | dense |" in shown.stdout
+    assert shown.stdout.count("\n") == 2 + len(lines[1:]) + 1 + 2 + 1
+    assert "| selfcell | 512 | dense |" in shown.stdout
+    assert "| selfcell | 6,000 | " in shown.stdout
+
+
+def test_every_peer_has_its_turn_and_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    loader, peers = script("loader"), script("loader_peers")
+    assert set(peers.PEERS) == PEERS == {name for name, *_ in loader.RUNS if name in PEERS}
+    assert {loader.LIVES_IN.get(name, "peers") for name in PEERS} == set(loader.ENVIRONMENTS)
+
+
+def test_an_interpreter_that_is_missing_or_does_not_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    loader = script("loader")
+    broken = tmp_path / "broken-python"  # as version managers leave one for what is not installed
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    wanted = {"one": ("no-such-python", ["x"]), "two": (str(broken), ["y"])}
+    monkeypatch.setattr(loader, "ENVIRONMENTS", wanted)
+    loader.make_environments(tmp_path / "envs")
+    said = capsys.readouterr().err
+    assert "one: left out, no no-such-python that runs" in said and "two: left out" in said
+    assert not (tmp_path / "envs").exists()
+    assert loader.works(sys.executable)

@@ -67,6 +67,17 @@ def test_unavailable_is_tried_again(server: Server, tmp_path: Path) -> None:
     assert len(server.ranges) == 3
 
 
+def test_each_wait_is_twice_the_one_before(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(transport.time, "sleep", waited.append)
+    server.script = ["503"] * 3
+    patience = Patience(stall_s=5, tries=4, backoff_s=0.5, lock_s=10)
+    assert fetch(artefact(server.url), tmp_path, patience=patience).read_bytes() == BODY
+    assert waited == [0.5, 1.0, 2.0]
+
+
 def test_not_found_is_final(server: Server, tmp_path: Path) -> None:
     server.script = ["404"] * 9
     with pytest.raises(FetchError, match="HTTP 404.*SELFCELL_MIRRORS"):
@@ -80,6 +91,14 @@ def test_gives_up_after_the_last_try(server: Server, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="HTTP 503.*after 3 attempts"):
         fetch(artefact(server.url), tmp_path, patience=QUICK)
     assert len(server.ranges) == 3
+
+
+def test_nobody_answering_is_named(server: Server, tmp_path: Path) -> None:
+    server.http.shutdown()
+    server.http.server_close()
+    with pytest.raises(FetchError, match="refused, after 3 attempts.*SELFCELL_MIRRORS"):
+        fetch(artefact(server.url), tmp_path, patience=QUICK)
+    assert left_over(tmp_path) == []
 
 
 def test_an_altered_file_is_asked_for_once_more(server: Server, tmp_path: Path) -> None:

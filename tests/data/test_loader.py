@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,24 @@ def test_a_compact_batch_is_unpacked_where_it_lies(cells: StoreCells) -> None:
     loader = Loader(cells, np.arange(N), 16, 0)
     unpacked = loader.compact(2).to(torch.device("cpu")).dense()
     assert torch.allclose(unpacked, loader.batch(2).x_BG, rtol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 16])
+def test_memory_does_not_grow_with_what_is_stored(tmp_path: Path, block: int) -> None:
+    """A cell stored takes 3 bytes a value; what is kept of it, its place in some orders."""
+    genes, peaks, kept = range(300), {}, {}
+    for n in (1000, 1000, 4000):  # the first loads what is loaded once
+        write_store(make_cells(n=n, genes=genes), vocabulary(genes), tmp_path / f"{n}", shuffle=0)
+        tracemalloc.start()
+        store = Store.open(tmp_path / f"{n}", verify=False)
+        rows = np.arange(n)
+        loader = Loader(StoreCells.of([(store, rows)]), rows, 100, 0, block=block)
+        for stream in (loader.dense_stream, loader.sparse_stream):
+            assert sum(x.shape[0] for x in stream(0, 2 * n // 100)) == 2 * n
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        kept[n] = store.manifest["n_values"] * 3
+    assert peaks[4000] - peaks[1000] < 0.3 * (kept[4000] - kept[1000])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -214,6 +215,29 @@ def test_written_twice_the_bytes_are_the_same(
     pd.testing.assert_frame_equal(back.obsm["protein"], held.obsm["protein"])
     assert list(back.obs["label"]) == ["a", "b", "b", "a"]
     assert back.obs["label"].dtype == object
+
+
+def test_memory_does_not_grow_with_the_matrix(
+    table: GeneTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "BLOCK", 100)
+    peaks, whole = {}, {}
+    for n in (400, 400, 1600):  # the first loads what is loaded once
+        counts = sparse.random(n, G, 0.05, format="csr", random_state=0, dtype=np.float32)
+        counts.data[:] = 1
+        names = pd.Index([f"c{i}" for i in range(n)])
+        cells = anndata.AnnData(counts, obs=pd.DataFrame({"type": "a", "who": "d"}, index=names))
+        cells.var_names = table.frame["symbol"].to_list()
+        cells.write_h5ad(tmp_path / f"{n}.h5ad")
+        whole[n] = counts.data.nbytes + counts.indices.nbytes
+        tracemalloc.start()
+        with raw_counts(tmp_path / f"{n}.h5ad", SPEC) as matrix, ExitStack() as stack:
+            writer = H5adWriter(tmp_path / f"{n}.out.h5ad", G)
+            stack.enter_context(writer)
+            quality.qc(matrix, table, LIMITS, ONTOLOGY, lambda _, to=writer: to)
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[1600] - peaks[400] < 0.3 * (whole[1600] - whole[400])
 
 
 def test_input_is_left_as_it_was(raw: anndata.AnnData, table: GeneTable) -> None:

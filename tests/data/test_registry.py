@@ -112,6 +112,36 @@ def test_own_data() -> None:
         DatasetSpec.own("mine", "cells.h5ad", donor="who", one_donor=True)
 
 
+def test_size_is_measured_of_what_is_there_and_else_looked_up(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for part in (tmp_path / "one", tmp_path / "deep" / "two"):
+        part.write_bytes(bytes(1_500_000))
+    for path, size in (("one", 1.5), ("", 3.0), ("none", 0.0)):
+        assert DatasetSpec.own("mine", str(tmp_path / path)).source.artefact.mb() == size
+    assert Registry.load(SHIPPED).artefacts["came"].mb() == 16.1
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "converted"),
+    [
+        ("c.h5ad", "auto", False),
+        ("c.H5AD", "auto", False),
+        ("c", "h5ad", False),
+        ("c.h5", "auto", True),
+        ("c.h5ad", "10x_h5", True),
+        ("c.zarr", "auto", True),
+    ],
+)
+def test_what_is_no_h5ad_is_converted(path: str, kind: str, converted: bool) -> None:
+    assert DatasetSpec.own("mine", path, format=kind).converted is converted
+
+
+def test_shipped_data_are_converted_where_tables_are_joined_or_they_are_no_h5ad() -> None:
+    datasets = Registry.load(SHIPPED).datasets
+    assert [name for name in ("baron", "sctab") if datasets[name].converted] == []
+    assert datasets["kang_donors"].joins and datasets["kang_donors"].converted
+
+
 def test_a_spec_cannot_change() -> None:
     spec = DatasetSpec.own("mine", "cells.h5ad")
     with pytest.raises(ValueError, match="frozen"):

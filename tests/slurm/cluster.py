@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -24,9 +25,10 @@ SlurmctldPort={controller}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={root}/munge/socket
+AuthInfo=socket={root}/munge/socket,cred_expire={silence}
 CredType=cred/munge
 StateSaveLocation={root}/state
+SlurmdTimeout={silence}
 SlurmdSpoolDir={root}/spool-%n
 SlurmctldPidFile={root}/slurmctld.pid
 SlurmdPidFile={root}/slurmd-%n.pid
@@ -55,10 +57,13 @@ RealMemory={memory} Gres=gpu:2 State=UNKNOWN
 
 
 class Cluster:
-    """One partition `main` of nodes `n1`, ..., each with two make-believe GPUs; no accounting."""
+    """One partition `main` of nodes `n1`, ..., each with two make-believe GPUs; no accounting.
 
-    def __init__(self, root: Path, nodes: int = 1) -> None:
-        self.root = root
+    A node is given up after `silence` seconds without a word, and its jobs start elsewhere.
+    """
+
+    def __init__(self, root: Path, nodes: int = 1, silence: int = 300) -> None:
+        self.root, self.silence = root, silence
         self.nodes = [f"n{i + 1}" for i in range(nodes)]
         self._started: list[subprocess.Popen[bytes]] = []
         self.environment = {
@@ -75,13 +80,13 @@ class Cluster:
             *(f"--key-file={munge / 'key'}", f"--pid-file={munge / 'pid'}"),
             *(f"--seed-file={munge / 'seed'}", f"--log-file={munge / 'log'}"),
         )
-        self._wait(lambda: (munge / "socket").exists(), "munged")
+        self.wait(lambda: (munge / "socket").exists(), "munged")
         self._start("slurmctld", "-D", "-c")
-        self._wait(lambda: "is UP" in self.ask("scontrol", "ping"), "slurmctld")
+        self.wait(lambda: "is UP" in self.ask("scontrol", "ping"), "slurmctld")
         for node in self.nodes:
             self._start("slurmd", "-D", "-N", node)
         idle = ["sinfo", "-h", "-t", "idle", "-o", "%D"]
-        self._wait(lambda: self.ask(*idle).strip() == str(len(self.nodes)), "slurmd")
+        self.wait(lambda: self.ask(*idle).strip() == str(len(self.nodes)), "slurmd")
 
     def down(self) -> None:
         """Cancel its jobs and stop what `up` started."""
@@ -95,12 +100,36 @@ class Cluster:
             process.wait(30)
         self._started.clear()
 
+    def lose(self, node: str) -> None:
+        """Let a node die: its daemon, and all that Slurm started there, are gone at once."""
+        daemon = next(each for each in self._started if list(each.args)[-1] == node)
+        self._started.remove(daemon)
+        daemon.kill()
+        daemon.wait()
+        here = {f"SLURM_CONF={self.root}/slurm.conf".encode(), f"SLURM_NODELIST={node}".encode()}
+        log = self.root / f"slurmd-{node}.log"  # which each step of a job holds open
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                of_a_job = here <= set((folder / "environ").read_bytes().split(b"\0"))
+                if of_a_job or log in [file.readlink() for file in (folder / "fd").iterdir()]:
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except OSError:
+                continue  # ended meanwhile, or somebody else's
+
     def ask(self, *command: str) -> str:
         """What a Slurm command says; "" where it fails."""
         done = subprocess.run(
             command, env=os.environ | self.environment, capture_output=True, text=True, check=False
         )
         return done.stdout if done.returncode == 0 else ""
+
+    def wait(self, ready: Callable[[], bool], name: str = "") -> None:
+        """Wait until something is so, while the programme that was started last runs."""
+        until = time.monotonic() + 60
+        while not ready():
+            if time.monotonic() > until or self._started[-1].poll() is not None:
+                raise RuntimeError(f"waited in vain for {name or ready}: {self._said(name)}")
+            time.sleep(0.1)
 
     def _write(self) -> None:
         for name in ("munge", "state", "spool", "bin"):
@@ -116,6 +145,7 @@ class Cluster:
         common = {"host": HOST, "cpus": CPUS, "memory": memory - 512}
         nodes = [NODE.format(name=name, port=free_port(), **common) for name in self.nodes]
         known = {"host": HOST, "user": os.getuid(), "root": self.root, "controller": free_port()}
+        known["silence"] = self.silence
         (self.root / "slurm.conf").write_text(CONF.format(**known) + "".join(nodes))
         gpus = [f"Name=gpu File=/dev/{name}\n" for name in ("null", "zero")]
         (self.root / "gres.conf").write_text("".join(gpus))
@@ -131,13 +161,6 @@ class Cluster:
                     stderr=subprocess.STDOUT,
                 )
             )
-
-    def _wait(self, ready: Callable[[], bool], name: str) -> None:
-        until = time.monotonic() + 30
-        while not ready():
-            if time.monotonic() > until or self._started[-1].poll() is not None:
-                raise RuntimeError(f"{name} did not start: {self._said(name)}")
-            time.sleep(0.1)
 
     def _said(self, name: str) -> str:
         logs = [self.root / f"{name}.out", self.root / f"{name}.log"]

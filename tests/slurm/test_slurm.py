@@ -17,6 +17,7 @@ import yaml
 
 from selfcell.figures import FIGURES
 from tests.e2e.project import Project
+from tests.house.test_readme import commands
 from tests.house.test_rules import RULES
 from tests.slurm.cluster import Cluster
 from tests.slurm.watched import Run, Training, running
@@ -111,7 +112,16 @@ def test_slurm_is_asked_for_what_the_profile_says(study: dict[str, Job]) -> None
     groups = {name.split("_")[0] for kind, name in submitted if kind == "group"}
     alone = {name for kind, name in submitted if kind == "rule"}
     assert groups == {"data", "frozen"}
-    assert alone == {"pretrain", "finetune", "protein", "baseline", "integrate", "collect"}
+    evaluated = {"finetune", "protein", "baseline", "integrate", "continued"}
+    assert alone == {"pretrain", *evaluated, "collect"}
+
+
+def test_the_readme_gives_the_command_that_is_run_here() -> None:
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("**On a cluster.**")[2].partition("\n**")[0]
+    (typed,) = [words[1:] for words in commands(section) if words[0] == "snakemake"]
+    for word in typed:
+        assert any(option.startswith(word.removesuffix("NAME")) for option in OPTIONS), word
 
 
 def test_every_figure_is_in_the_group_of_figures() -> None:

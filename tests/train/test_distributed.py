@@ -75,6 +75,35 @@ def test_one_process_is_alone() -> None:
     assert distributed.leave_but_first(cost) == cost
 
 
+@pytest.mark.parametrize(
+    ("gpus", "backend"), [(0, "gloo"), (2, "cpu:gloo,cuda:nccl"), (4, "cpu:gloo,cuda:nccl")]
+)
+def test_each_process_takes_a_gpu_where_there_are_any(
+    gpus: int, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert started(gpus, monkeypatch) == [1] * (gpus > 0) + [backend]
+
+
+def test_fewer_gpus_than_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="2 processes and 1 GPUs on a node; needed: a GPU for"):
+        started(1, monkeypatch)
+
+
+def started(gpus: int, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the second of two processes chooses on a machine of so many make-believe GPUs."""
+    chosen: list[object] = []
+    ranks = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+    for name, value in {"TORCHELASTIC_RUN_ID": "run", **ranks}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", "other")  # it shall not die with what runs the tests
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", chosen.append)
+    monkeypatch.setattr(distributed.atexit, "register", lambda leave: None)
+    distributed.enter(["script"], 2, cores=2 * torch.get_num_threads())
+    return chosen
+
+
 def test_processes_that_found_different_states_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ rule audit:
         ENV
     resources:
         mem_mb=grows(600, 5),
-        runtime=grows(3, 0.05),
+        runtime=grows(3, 0.003),
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
         corpora=corpora_json(),

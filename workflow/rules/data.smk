@@ -11,8 +11,8 @@ rule download:
     conda:
         ENV
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=grows(700, 25, mb=converted_mb),
+        runtime=grows(10, 0.02, mb=fetched_mb),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         stamp=lambda wildcards: STUDY.datasets[wildcards.dataset].stamp(),
@@ -32,8 +32,8 @@ rule reference:
     conda:
         ENV
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=grows(500, 2, mb=reference_mb),
+        runtime=grows(10, 0.02, mb=reference_mb),
     params:
         name=lambda wildcards: wildcards.reference.split(".")[0],
         entry=lambda wildcards: reference_entry(wildcards.reference),
@@ -62,8 +62,8 @@ rule qc:
     conda:
         ENV
     resources:
-        mem_mb=grows(600, 10),
-        runtime=grows(3, 0.02),
+        mem_mb=grows(800, 0.8),
+        runtime=grows(3, 0.003),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
         limits=CONFIG.quality.model_dump_json(),
@@ -87,8 +87,8 @@ rule split:
     conda:
         ENV
     resources:
-        mem_mb=grows(500, 5),
-        runtime=grows(3, 0.02),
+        mem_mb=grows(500, 0.5),
+        runtime=grows(3, 0.001),
     params:
         spec=lambda wildcards: STUDY.targets[wildcards.target]
         .split_spec()
@@ -113,8 +113,8 @@ rule split_protein:
     conda:
         ENV
     resources:
-        mem_mb=grows(500, 5),
-        runtime=grows(3, 0.02),
+        mem_mb=grows(500, 0.5),
+        runtime=grows(3, 0.001),
     params:
         cells=lambda wildcards: named(
             CELLS, STUDY.stores_of([wildcards.protein]), "name"
@@ -143,8 +143,8 @@ rule vocabulary:
     conda:
         ENV
     resources:
-        mem_mb=grows(700, 10),
-        runtime=grows(3, 0.02),
+        mem_mb=grows(850, 0.5),
+        runtime=grows(3, 0.001),
     params:
         cells=named(CELLS, STUDY.datasets, "name"),
         tft=lambda wildcards, input: [f"--tft {path}" for path in input.tft],
@@ -171,8 +171,8 @@ rule store:
     conda:
         ENV
     resources:
-        mem_mb=grows(600, 5),
-        runtime=grows(3, 0.02),
+        mem_mb=grows(750, 0.5),
+        runtime=grows(3, 0.001),
     params:
         code=code("store"),
     shell:

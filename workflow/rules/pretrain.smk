@@ -28,7 +28,7 @@ rule pretrain:
     threads: PROCESSES
     resources:
         nodes=1,
-        mem_mb=grows(1000, 15, PROCESSES),
+        mem_mb=grows(1050, 2, PROCESSES),
         runtime=grows(PRETRAIN_MINUTES),
     params:
         spec=lambda wildcards: SLICES.pretrain(

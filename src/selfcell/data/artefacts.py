@@ -103,6 +103,15 @@ class Artefact(Frozen):
             raise ValueError(f"sha256 {self.sha256!r} is not 64 hexadecimal digits")
         return self
 
+    def mb(self) -> float:
+        """MB (1e6 bytes) of it: measured where it is local and there, else what the registry says;
+        0 is unknown."""
+        path = Path(self.path).expanduser()
+        if self.kind != "local" or not path.exists():
+            return self.size_mb
+        files = [each for each in path.rglob("*") if each.is_file()] or [path]
+        return sum(each.stat().st_size for each in files) / 1e6
+
     def stamp(self) -> str:
         """Of a local artefact a hash of its files' names, sizes and times, which another file in
         its place changes; empty for the others, which are pinned, and where there is none."""

@@ -161,7 +161,8 @@ class Reader:
                 shard.indices, shard.counts, start, stop, place, value_BL, self._missing,
                 row_G, out_BG, large,
             )  # fmt: skip
-            cell, at = large[:found].T
+            chosen, at = large[:found].T
+            cell = place[chosen]
             gene = shard.indices[at]
             count = shard.exact(at)
             value = count if raw else np.log1p(count * factor_B[cell])
@@ -189,8 +190,9 @@ class Reader:
                 shard.indices, shard.counts, start, stop, place, value_BL, indptr,
                 indices, data, large,
             )  # fmt: skip
-            to, at = large[:found].T
-            cell = np.searchsorted(indptr, to, side="right") - 1
+            chosen, at = large[:found].T
+            cell = place[chosen]
+            to = indptr[cell] + at - start[chosen]
             data[to] = np.log1p(shard.exact(at) * factor_B[cell])
 
         self._each(index, fill)

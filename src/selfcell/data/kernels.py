@@ -55,6 +55,22 @@ def _copy_line_by_line(source_G: np.ndarray, target_G: np.ndarray) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _list_large(
+    count_V: np.ndarray, top: np.uint8, r: int, first: int, large: np.ndarray, found: int
+) -> int:
+    """Add the counts above `top` of cell r, whose values start at `first`, to the list."""
+    most = np.uint8(0)
+    for k in range(len(count_V)):  # a loop without a branch: most cells have none
+        most = max(most, count_V[k])
+    if most > top:
+        for k in range(len(count_V)):
+            if count_V[k] > top:
+                large[found, 0], large[found, 1] = r, first + k
+                found += 1
+    return found
+
+
+@njit(nogil=True, cache=True)
 def fill_dense(
     gene: np.ndarray,
     count: np.ndarray,
@@ -77,28 +93,22 @@ def fill_dense(
         missing: genes that are 0 whatever was counted.
         row_G: float32 zeros to work in; zeros again afterwards.
         out_BG: float32, written in full for these rows.
-        large: (V, 2) int64, filled with row and position of counts of L or more, which are left
-            to the caller.
+        large: (V, 2) int64, filled with cell (of R) and position in the shard of counts of L or
+            more, which are left to the caller.
 
     Returns:
         Number of those.
     """
     found, top = 0, np.uint8(value_BL.shape[1] - 1)
     for r in range(len(place_R)):
-        b, most = place_R[r], np.uint8(0)
+        b = place_R[r]
         value_L = value_BL[b]
         # Slices count from 0: indices that might be negative are checked one by one.
         gene_V, count_V = gene[start_R[r] : stop_R[r]], count[start_R[r] : stop_R[r]]
         n = len(gene_V)
         for k in range(n):
             row_G[gene_V[k]] = value_L[min(count_V[k], top)]
-        for k in range(n):
-            most = max(most, count_V[k])
-        if most > top:
-            for k in range(n):
-                if count_V[k] > top:
-                    large[found, 0], large[found, 1] = b, start_R[r] + k
-                    found += 1
+        found = _list_large(count_V, top, r, start_R[r], large, found)
         for g in missing:
             row_G[g] = 0.0
         _copy_line_by_line(row_G, out_BG[b])
@@ -121,11 +131,10 @@ def fill_sparse(
     large: np.ndarray,
 ) -> int:
     """Write cells as compressed sparse rows. Arguments and result as in `fill_dense`; `indptr`
-    (B + 1) is given, `indices` (int32) and `data` (float32) are written, and `large` gets the
-    positions in the output and in the shard."""
+    (B + 1) is given, `indices` (int32) and `data` (float32) are written."""
     found, top = 0, np.uint8(value_BL.shape[1] - 1)
     for r in range(len(place_R)):
-        b, most = place_R[r], np.uint8(0)
+        b = place_R[r]
         value_L = value_BL[b]
         # Slices count from 0: indices that might be negative are checked one by one.
         gene_V, count_V = gene[start_R[r] : stop_R[r]], count[start_R[r] : stop_R[r]]
@@ -135,13 +144,7 @@ def fill_sparse(
             indices_V[k] = gene_V[k]
         for k in range(n):
             data_V[k] = value_L[min(count_V[k], top)]
-        for k in range(n):
-            most = max(most, count_V[k])
-        if most > top:
-            for k in range(n):
-                if count_V[k] > top:
-                    large[found, 0], large[found, 1] = first + k, start_R[r] + k
-                    found += 1
+        found = _list_large(count_V, top, r, start_R[r], large, found)
     return found
 
 

@@ -46,7 +46,7 @@ def prepare(spec: DatasetSpec, cache: Path, mirrors: Sequence[str], out: Path) -
         census.write(chosen, roles, lambda source: obtain(source, cache, mirrors), out)
         return
     path = obtain(spec.source, cache, mirrors)
-    if format_of(path, spec) == "h5ad" and not spec.joins:
+    if not spec.converted:
         if spec.source.artefact.kind == "local":
             os.symlink(path, out)
         else:

@@ -88,10 +88,21 @@ class DatasetSpec(Frozen):
         data = {"name": name, "source": {"artefact": artefact}, **columns}
         return parse(cls, data, f"data set {name!r}")
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All files that it is made of: the counts, and the tables joined onto them."""
+        return self.source, *(part for join in self.joins for part in join.sources)
+
+    @property
+    def converted(self) -> bool:
+        """Whether it is read whole and written as h5ad, instead of taken as it is."""
+        h5ad = self.format == "auto" and self.source.file.lower().endswith(".h5ad")
+        as_it_is = self.source.artefact.census or h5ad or self.format == "h5ad"
+        return bool(self.joins) or not as_it_is
+
     def stamp(self) -> str:
         """Changes when a file of the reader's own is replaced, whatever stands in its place."""
-        parts = [self.source, *(part for join in self.joins for part in join.sources)]
-        return " ".join(filter(None, (part.artefact.stamp() for part in parts)))
+        return " ".join(filter(None, (part.artefact.stamp() for part in self.sources)))
 
     def to_json(self) -> str:
         """One line that `from_json` reads back; defaults are left out."""

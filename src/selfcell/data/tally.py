@@ -45,15 +45,26 @@ def add(block: sparse.csr_matrix, scale_B: np.ndarray, sums_F4: np.ndarray) -> N
 @compiled
 def _is_tidy(data_V: np.ndarray, index_V: np.ndarray, indptr_B: np.ndarray) -> bool:
     for cell in range(len(indptr_B) - 1):
-        last = -1
-        for at in range(indptr_B[cell], indptr_B[cell + 1]):
-            if index_V[at] <= last or data_V[at] == 0:
-                return False
-            last = index_V[at]
+        first, last = indptr_B[cell], indptr_B[cell + 1]
+        if first == last:
+            continue
+        # Slices count from 0, and no value ends the loop: so several are compared at a time.
+        value_K, gene_K = data_V[first:last], index_V[first:last]
+        wrong = gene_K[0] < 0 or value_K[0] == 0
+        for k in range(1, len(gene_K)):
+            wrong |= (gene_K[k] <= gene_K[k - 1]) | (value_K[k] == 0)
+        if wrong:
+            return False
     return True
 
 
 @compiled
+def _is_count(value: float) -> bool:
+    return (value >= 0.0) & (np.floor(value) == value) & (value < np.inf)
+
+
+# Whole numbers add up to the same in any order, so the compiler may choose one.
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _measure(
     data_V: np.ndarray,
     index_V: np.ndarray,
@@ -62,16 +73,21 @@ def _measure(
     out_3B: np.ndarray,
 ) -> int:
     for cell in range(out_3B.shape[1]):
+        first, last = indptr_B[cell], indptr_B[cell + 1]
+        value_K, gene_K = data_V[first:last], index_V[first:last]
         total = marked = 0.0
-        seen = 0
-        for at in range(indptr_B[cell], indptr_B[cell + 1]):
-            value = data_V[at]
-            if not (value >= 0.0 and np.floor(value) == value and value < np.inf):
-                return at
-            total += value
-            seen += value > 0.0
-            if marked_F[index_V[at]]:
-                marked += value
+        seen = wrong = 0
+        for k in range(len(value_K)):
+            total += value_K[k]
+            seen += value_K[k] > 0.0
+            wrong += not _is_count(value_K[k])
+        if wrong:
+            for k in range(len(value_K)):
+                if not _is_count(value_K[k]):
+                    return first + k
+        for k in range(len(value_K)):
+            if marked_F[gene_K[k]]:
+                marked += value_K[k]
         out_3B[0, cell] = total
         out_3B[1, cell] = marked
         out_3B[2, cell] = seen
@@ -90,11 +106,13 @@ def _add(
         scale = scale_B[cell]
         if scale == 0.0:
             continue
-        for at in range(indptr_B[cell], indptr_B[cell + 1]):
-            gene = index_V[at]
-            value = np.float64(data_V[at])
+        value_K = data_V[indptr_B[cell] : indptr_B[cell + 1]]
+        gene_K = index_V[indptr_B[cell] : indptr_B[cell + 1]]
+        for k in range(len(value_K)):
+            value = np.float64(value_K[k])
             scaled = value * scale
-            sums_F4[gene, 0] += value > 0.0
-            sums_F4[gene, 1] += value
-            sums_F4[gene, 2] += scaled
-            sums_F4[gene, 3] += scaled * scaled
+            sums_4 = sums_F4[gene_K[k]]
+            sums_4[0] += value > 0.0
+            sums_4[1] += value
+            sums_4[2] += scaled
+            sums_4[3] += scaled * scaled

@@ -39,7 +39,8 @@ def enter(command: Sequence[str], processes: int, nodes: int = 1, cores: int = 1
         processes: in all. nodes: that share them equally. cores: of each node, shared as well.
 
     Raises:
-        ConfigError: torchrun started another number of processes.
+        ConfigError: torchrun started another number of processes, or there are GPUs, but fewer
+            than processes.
         SystemExit: they were started here, and are done.
     """
     torch.set_num_threads(max(1, cores * nodes // processes))
@@ -53,7 +54,13 @@ def enter(command: Sequence[str], processes: int, nodes: int = 1, cores: int = 1
         raise ConfigError(got, f"{processes}, as `pretraining.processes` says")
     if sys.platform == "linux":  # lest it trains on when who watches over it was killed
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if torch.cuda.is_available():
+    if gpus := torch.cuda.device_count():
+        if gpus < (here := int(os.environ["LOCAL_WORLD_SIZE"])):
+            raise ConfigError(
+                f"{here} processes and {gpus} GPUs on a node",
+                "a GPU for each process, or none",
+                "ask for as many, or hide them: CUDA_VISIBLE_DEVICES=",
+            )
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("cpu:gloo,cuda:nccl")
     else:
