@@ -78,38 +78,36 @@ def pretrain(
         licence: of the weights, for the card.
 
     Raises:
-        ConfigError: an unknown method or parameter, a value out of range, no GPU to be had, or an
-            option that does not go with a store.
+        ConfigError: an unknown method or parameter, a value out of range, or an option that does
+            not go with a store.
         StoreError: no store, or a damaged one.
         DataError: no counts, too few cells that pass, gene sets that do not fit.
     """
-    training = {"steps": steps, "batch": batch, "lr": lr, "device": device}
-    spec = _spec(method, params or {}, seed, hidden, {**training, "max_minutes": minutes})
+    training = {
+        "steps": steps, "batch": batch, "lr": lr, "device": device, "max_minutes": minutes
+    }  # fmt: skip
+    spec = _spec(method, dict(params or {}), seed, hidden, training)
     if getattr(parameters(method, spec.params, "pretrain"), "gene_sets", "") and not gene_sets:
         got = f"method {method!r} needs gene sets, and none were given"
         raise ConfigError(got, "a GMT file", "gene_sets=FILE (--gene-sets FILE)")
     chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
     programmes = read_gmt(gene_sets) if gene_sets else {}
-    how: dict[str, Any] = {
-        "layer": layer,
-        "gene_ids": gene_ids,
-        "gene_table": gene_table,
-        "min_genes": min_genes,
-    }
+    how: dict[str, Any] = {"layer": layer, "gene_ids": gene_ids}
+    how |= {"gene_table": gene_table, "min_genes": min_genes}
     passed = _stored(Path(cells), how) if isinstance(cells, Path | str) else _passed(cells, **how)
     return _trained(spec, passed, chosen, programmes, licence)
 
 
 def _spec(
     method: str,
-    params: Mapping[str, Any],
+    params: dict[str, Any],
     seed: int,
-    hidden: Sequence[int],
-    training: Mapping[str, Any],
+    hidden: tuple[int, ...],
+    training: dict[str, Any],
 ) -> PretrainSpec:
     settings = {
         "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
-        "params": dict(params), "seed": seed, "network": {"hidden": list(hidden)},
+        "params": params, "seed": seed, "network": {"hidden": list(hidden)},
         "training": training}  # fmt: skip
     return parse(PretrainSpec, settings, "pretrain")
 
@@ -164,8 +162,8 @@ def _model(
     spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
 ) -> Model:
     notes = {
-        "corpus": dict(corpus.report), "inputs": inputs, "licence": licence,
-        "run_hash": short_hash(spec.model_dump(mode="json"), inputs), **result.notes(),
+        "corpus": dict(corpus.report), "inputs": inputs, **result.notes(),
+        "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
     }  # fmt: skip
     about = folder.describe(spec, corpus.genes, result.health, notes)
     encoder = result.method.encoder

@@ -109,7 +109,8 @@ def test_training_is_what_was_measured() -> None:
         assert masked[batch, "bfloat16"]["cpu_share_of_gemm_bound"] >= 0.5
     for row in ours:
         plain = "torch" if row["precision"] == "float32" else "torch-autocast"
-        assert row["method"] == MASKED or row[f"cpu_times_{plain}"] >= 1.5
+        least = 1.4 if (row["method"], plain) == ("gp_to_gp", "torch") else 1.5  # the page says so
+        assert row["method"] == MASKED or row[f"cpu_times_{plain}"] >= least
 
 
 @pytest.mark.slow

@@ -55,16 +55,11 @@ def parser() -> argparse.ArgumentParser:
         shown=" ".join(map(str, HIDDEN)),
     )  # fmt: skip
     common.option(made, "--lr", "RATE", "learning rate of a step", 0.0003, default=1e-3, kind=float)
-    _add_run(made)
+    device = "where to train: cpu, cuda (a GPU), or auto, a GPU where there is one"
+    common.option(made, "--device", "NAME", device, "cpu", default="auto")
+    minutes = "minutes of training after which it ends before its last step"
+    common.option(made, "--minutes", "N", minutes, 30, shown="none", kind=float)
     return made
-
-
-def _add_run(made: argparse.ArgumentParser) -> None:
-    """Where and how long to train."""
-    where = "where to train: cpu, cuda (a GPU), or auto, a GPU where there is one"
-    common.option(made, "--device", "NAME", where, "cpu", default="auto")
-    long = "minutes of training after which it ends before its last step"
-    common.option(made, "--minutes", "N", long, 30, shown="none", kind=float)
 
 
 def main(args: argparse.Namespace) -> None:
