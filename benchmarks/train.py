@@ -7,7 +7,7 @@ busy machine is busy for all of them. One JSON line per system, method and preci
 
     python benchmarks/train.py --batch 2048 --out train.jsonl
     python benchmarks/train.py --batch 8192 --out train.jsonl --methods random_mask
-    python benchmarks/train.py --batch 8192 --out train.jsonl --device cuda
+    python benchmarks/train.py --batch 8192 --out train.jsonl --device cuda --steps 50
 """
 
 from __future__ import annotations
@@ -18,169 +18,15 @@ import multiprocessing as mp
 import os
 import statistics
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
+from train_steps import LOADED, PRODUCT, Job, serve  # noqa: E402
+
 PRECISIONS = ("float32", "bfloat16")
-LARGEST_PRODUCT = 4096
-PRODUCT = 2 * LARGEST_PRODUCT**3  # FLOP
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a process is asked to time: `steps` steps of a system."""
-
-    system: str
-    method: str
-    precision: str
-    steps: int
-
-
-class Bench:
-    """One process: cells, and the step of the last system that was asked for."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        import torch
-        from made_up import contexts
-
-        torch.set_num_threads(args.threads)
-        self.args, self.step, self.of = args, None, None
-        self.contexts = contexts(args.genes)
-        rng = torch.Generator().manual_seed(0)
-        rate_G = torch.rand(args.genes, generator=rng).square() * 0.23
-        shape = args.batch, args.genes
-        self.x_BG = torch.empty(shape)
-        for row in self.x_BG:  # 7.7 % of the entries, log1p of small counts
-            expressed = torch.rand(args.genes, generator=rng) < rate_G
-            row.copy_((torch.rand(args.genes, generator=rng) * 20 + 3).log1p() * expressed)
-        self.x_BG = self.x_BG.to(args.device)
-
-    def run(self, job: Job) -> dict[str, float]:
-        """Time a job; its first call makes the step and warms it up."""
-        key = job.system, job.method, job.precision
-        if self.of != key:
-            self.step = None
-            (self.step, self.flops), self.of = self.make(job), key
-        wall, cpu = time.perf_counter(), time.process_time()
-        loss = self.step(job.steps)
-        seconds = time.perf_counter() - wall, time.process_time() - cpu
-        cells = job.steps * self.args.batch
-        return {
-            "cells_per_s": cells / seconds[0],
-            "cells_per_cpu_s": cells / seconds[1],
-            "loss": loss,
-            "flops": self.flops,
-        }
-
-    def make(self, job: Job):  # type: ignore[no-untyped-def]
-        """A function of a number of steps, and the products of one cell's step in FLOP."""
-        if job.system == "gemm":
-            return self.gemm(job.precision), 0.0
-        if job.system == "selfcell":
-            return self.ours(job), 0.0
-        return self.theirs(job)
-
-    def gemm(self, precision: str):  # type: ignore[no-untyped-def]
-        """Steps are products; their `cells_per_s` is turned into FLOP/s by the caller."""
-        import torch
-
-        shape = 2, LARGEST_PRODUCT, LARGEST_PRODUCT
-        a, b = torch.rand(shape, device=self.args.device).to(getattr(torch, precision))
-
-        def products(steps: int) -> float:
-            for _ in range(steps):
-                a @ b
-            return self.wait(0.0)
-
-        products(1)
-        return products
-
-    def ours(self, job: Job):  # type: ignore[no-untyped-def]
-        """The very loop that trains, on one batch with fresh noise at each step."""
-        from made_up import build
-
-        from selfcell.methods.base import Batch
-        from selfcell.rng import Noise
-        from selfcell.train.loop import Plan, fit
-        from selfcell.train.optim import optimiser
-
-        bench, device = self, self.args.device
-        method = build(job.method, self.contexts).to(device)
-        descent = optimiser(method, 1e-3, 0.01)
-
-        class Batches:
-            first = 0
-
-            def batch(self, step: int) -> Batch:
-                import torch
-
-                cell_B = torch.arange(len(bench.x_BG), device=device)
-                noise = Noise(0, self.first + step, cell_B)
-                return Batch(bench.x_BG, bench.x_BG, bench.x_BG.sum(1), noise)
-
-        batches = Batches()
-
-        def steps(number: int) -> float:
-            plan = Plan(number, bf16=job.precision == "bfloat16", log_every=number)
-            history = fit(method, batches, descent, plan)
-            batches.first += number
-            return self.wait(history[-1]["loss"])
-
-        steps(1)
-        return steps
-
-    def theirs(self, job: Job):  # type: ignore[no-untyped-def]
-        """Plain torch or the released step, and the FLOP of a cell."""
-        import plain_steps as plain
-        from made_up import build
-        from torch.utils.flop_counter import FlopCounterMode
-
-        from selfcell.train.optim import LARS, optimiser
-
-        genes, device = self.args.genes, self.args.device
-        if job.system == "released-step":
-            step: Any = plain.ReleasedStep(genes, device)
-        else:
-            twin = build(job.method, self.contexts).to(device)
-            masked = hasattr(twin, "draw")
-            draw = plain.draws(job.method, twin) if masked else None
-            model: Any = (
-                plain.PlainMasked(genes, draw) if draw else plain.PlainSiamese(job.method, genes)
-            )
-            model, descent = model.to(device), optimiser(twin, 1e-3, 0.01)
-            kind = LARS if isinstance(descent, LARS) else None
-            trained = [p for p in model.parameters() if p.requires_grad]
-            own: Any = kind(trained, 0.2) if kind else type(descent)(trained, lr=1e-4, fused=True)
-            step = plain.PlainStep(model, own, job.precision == "bfloat16")
-        with FlopCounterMode(display=False) as counter:
-            step(self.x_BG)
-        flops = counter.get_total_flops() / self.args.batch
-
-        def steps(number: int) -> float:
-            loss = [step(self.x_BG) for _ in range(number)]
-            return self.wait(loss[-1])
-
-        return steps, flops
-
-    def wait(self, value: float) -> float:
-        """The value, once the device has done what it was asked for."""
-        import torch
-
-        if self.args.device != "cpu":
-            torch.cuda.synchronize()
-        return value
-
-
-def serve(args: argparse.Namespace, pipe) -> None:  # type: ignore[no-untyped-def]
-    """A process: answers jobs until told to stop."""
-    bench = Bench(args)
-    while (job := pipe.recv()) is not None:
-        pipe.send(bench.run(job))
 
 
 def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -211,6 +57,8 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
     """Rows of one method and precision."""
     plain = "torch" if precision == "float32" else "torch-autocast"
     systems = [("theirs", plain), ("ours", "selfcell")]
+    if args.loader:
+        systems.append(("ours", LOADED))
     if method == "random_mask":  # float32 only: beside both precisions of ours
         systems.insert(0, ("theirs", "released-step"))
     runs: dict[str, list[dict[str, float]]] = {name: [] for _, name in systems}
@@ -237,6 +85,10 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
             shares = (flops[plain] * run[key] / (PRODUCT * most[key]) for run, most in turns)
             row[f"{kind}share_of_gemm_bound"] = middle(shares)
         row["loss"] = mine[-1]["loss"]
+        if name == LOADED:  # share of the time that a batch takes which is not there yet
+            pairs = zip(mine, runs["selfcell"], strict=True)
+            stall = (1 - one["cells_per_s"] / two["cells_per_s"] for one, two in pairs)
+            row["loader_stall"] = middle(stall)
         for other in runs.keys() - {name}:
             for kind, key in (("times", "cells_per_s"), ("cpu_times", "cells_per_cpu_s")):
                 pairs = zip(mine, runs[other], strict=True)
@@ -246,18 +98,40 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
         yield row | {key: getattr(args, key) for key in names} | {"load": os.getloadavg()[0]}
 
 
+COLUMNS = (
+    *("Method", "Cells a step", "System", "Precision", "Cells/s", "Cells/CPU s"),
+    *("Of GEMM bound", "Loss", "Times plain torch", "Times released step"),
+)
+LEFT = ("Method", "System", "Precision")
+HEAD = "\n".join(
+    f"| {' | '.join(cells)} |"
+    for cells in (COLUMNS, ["---" if name in LEFT else "---:" for name in COLUMNS])
+)
+
+
 def line(row: dict[str, Any]) -> str:
-    """One row of the printed table."""
-    ratio = " ".join(
-        f"{key.removeprefix('times_')} x{value:.2f} (CPU x{row['cpu_' + key]:.2f})"
-        for key, value in row.items()
-        if key.startswith("times_") and row["system"] == "selfcell"
-    )
+    """One row of the printed table; ratios by the clock / by processor time."""
+
+    def times(*names: str) -> str:
+        found = [f"times_{name}" for name in names if f"times_{name}" in row]
+        both = (f"{row[key]:.1f} / {row['cpu_' + key]:.1f}" for key in found)
+        return next(both, "") if row["system"] == "selfcell" else ""
+
+    system = row["system"]
+    if "loader_stall" in row:
+        system += f" (stall {row['loader_stall']:.1%})"
     return (
-        f"| {row['method']} | {row['system']} | {row['precision']} | {row['cells_per_s']:,.0f} | "
-        f"{row['cells_per_cpu_s']:,.0f} | {row['share_of_gemm_bound']:.2f} | {row['loss']:.4f} | "
-        f"{ratio} |"
+        f"| `{row['method']}` | {row['batch']:,} | {system} | {row['precision']} | "
+        f"{row['cells_per_s']:,.0f} | {row['cells_per_cpu_s']:,.0f} | "
+        f"{row['share_of_gemm_bound']:.2f} / {row['cpu_share_of_gemm_bound']:.2f} | "
+        f"{row['loss']:.4f} | {times('torch', 'torch-autocast')} | {times('released-step')} |"
     )
+
+
+def table(file: Path) -> str:
+    """The lines of a file as they were printed."""
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return "\n".join([HEAD, *map(line, rows)])
 
 
 def main() -> None:
@@ -266,18 +140,27 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--batch", type=int, default=2048, help="cells of a step")
-    parser.add_argument("--out", type=Path, required=True, help="file that lines are added to")
+    parser.add_argument("--out", type=Path, help="file that lines are added to")
+    parser.add_argument("--table", type=Path, help="print this file as a table, and stop")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--genes", type=int, default=19331, help="inputs")
+    parser.add_argument(
+        "--loader", action="store_true", help="also train on loaded batches: the loader's stall"
+    )
     parser.add_argument("--steps", type=int, default=2, help="steps of a timing")
     parser.add_argument("--repeats", type=int, default=3, help="timings of each system, in turn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads")
     args = parser.parse_args()
+    if args.table:
+        print(table(args.table))
+        return
+    if not args.out:
+        parser.error("--out FILE is needed, or --table FILE")
+    args.loader |= args.device == "cuda"
     mp.set_start_method("spawn")
-    print("| method | system | precision | cells/s | cells/CPU s | of GEMM bound | loss | ours |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
+    print(HEAD)
     compare(args)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from selfcell.api import Model, pretrain
+from selfcell.api import EMBEDDING, Model
+from selfcell.data.cells import log_normalise
 from selfcell.data.synth import synthesise
+from selfcell.pretraining import pretrain
 
 SETTINGS = {
     "hidden": (16, 8), "steps": 60, "batch": 32, "lr": 3e-3, "genes": 80, "min_genes": 1,
@@ -29,3 +32,16 @@ def user_cells(n: int = 240) -> AnnData:
 def small_model(cells: AnnData) -> Model:
     """A model of these cells, trained for two seconds."""
     return pretrain(cells, gene_ids="ensembl", **SETTINGS)
+
+
+def embedding(model: Model, cells: AnnData, **options: object) -> np.ndarray:
+    """What `embed` writes."""
+    model.embed(cells, **options)
+    return cells.obsm[EMBEDDING]
+
+
+def in_layer(cells: AnnData) -> AnnData:
+    """The counts in a layer, something else in X."""
+    cells.layers["counts"] = cells.X.copy()
+    cells.X = log_normalise(cells.X, np.asarray(cells.X.sum(axis=1)).ravel())
+    return cells

@@ -26,7 +26,8 @@ def data() -> Data:
         {"name": "random_mask"},
         {"name": "gene_programme", "params": {"gene_sets": "msigdb_c8"}},
     ]
-    data["unseen"]["methods"] = None
+    data["unseen"]["methods"] = data["integration"]["methods"] = None
+    data["integration"]["seeds"] = 1
     return data
 
 
@@ -58,7 +59,43 @@ def test_networks_of_deviations_stay_out(data: Data) -> None:
 def test_only_methods_without_gene_sets_go_on_learning(data: Data) -> None:
     data["fine_tuning"]["methods"] = ["random_mask", "gene_programme"]
     study = Study(from_mapping(data))
-    assert study.continued("pbmc_studies") == [("kang_ctrl", "random_mask")]
+    assert study.continued() == [
+        ("baron_donors", "baron_pool", "random_mask", 0),
+        ("pbmc_studies", "kang_ctrl", "random_mask", 0),
+    ]
+
+
+def test_the_first_model_of_a_seed_brings_scratch(data: Data) -> None:
+    data["methods"].append({"name": "byol"})
+    data["fine_tuning"]["methods"] = ["random_mask", "byol"]
+    data["integration"]["seeds"] = 2
+    study = Study(from_mapping(data))
+    jobs = [job for job in study.continued() if job.target == "pbmc_studies"]
+    told = [json.loads(Slices(study).continued(job)) for job in jobs]
+    assert [(each["method"], each["seed"], each["scratch"]) for each in told] == [
+        ("random_mask", 0, True), ("random_mask", 1, True),
+        ("byol", 0, False), ("byol", 1, False),
+    ]  # fmt: skip
+
+
+def test_a_frozen_network_is_told_the_targets_across_that_it_is_asked_for(data: Data) -> None:
+    slices = Slices(Study(from_mapping(data)))
+    first, second = (json.loads(slices.frozen("kang_ctrl", "random_mask", seed)) for seed in (0, 1))
+    assert set(first["integrate"]) == {"baron_donors", "pbmc_studies"}
+    assert second["integrate"] == {}  # integration takes one seed
+    assert set(first["unseen"]) == set(second["unseen"]) == {"kang_to_pbmc3k"}
+    pool = json.loads(slices.frozen("baron_pool", "random_mask", 0))
+    assert set(pool["integrate"]) == {"baron_donors"} and pool["unseen"] == {}
+
+
+def test_what_rivals_are_told_holds_no_method(data: Data) -> None:
+    """So that a changed method leaves their jobs alone."""
+    before = Slices(Study(from_mapping(data)))
+    data["methods"][0]["params"] = {"rate": 0.3}
+    data["methods"].append({"name": "byol"})
+    after = Slices(Study(from_mapping(data)))
+    assert before.integrate("pbmc_studies") == after.integrate("pbmc_studies")
+    assert before.unseen("kang_to_pbmc3k") == after.unseen("kang_to_pbmc3k")
 
 
 def test_a_slice_holds_the_common_types_of_several_data_sets_alone(data: Data) -> None:
@@ -66,8 +103,6 @@ def test_a_slice_holds_the_common_types_of_several_data_sets_alone(data: Data) -
     one, two = (json.loads(slices.integrate(name)) for name in ("baron_donors", "pbmc_studies"))
     assert one["cells"]["types"] == {}
     assert two["cells"]["types"]["CD4 T"]["kang"] == ["CD4 Naive T", "CD4 Memory T"]
-    assert one["fine_tune"] == [["baron_pool", "random_mask"]]
-    assert set(two["networks"]) == {"random_mask", "gene_programme"}
 
 
 def test_stores_are_those_of_its_sources(data: Data) -> None:
@@ -122,8 +157,7 @@ def test_unseen_data_takes_every_seed_and_a_slice_of_its_own(data: Data) -> None
     assert {model.corpus for model in study.models_of(name)} == {"kang_ctrl"}
     assert study.stores_of([name]) == ["kang", "pbmc3k"]
     spec = json.loads(Slices(study).unseen(name))
-    assert spec["query"] == "pbmc3k" and spec["labels"]["regimes"] == [30]
-    assert set(spec["networks"]) == {"random_mask", "gene_programme"}
+    assert spec["cells"]["query"] == "pbmc3k" and spec["cells"]["labels"]["regimes"] == [30]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -11,40 +10,22 @@ from pathlib import Path
 
 import anndata
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
 from scipy import sparse
 
-import selfcell
 from selfcell.api import CONFIDENCE, EMBEDDING, LABEL, Model
 from selfcell.data.cells import log_normalise
 from selfcell.data.own import opened
-from selfcell.errors import ConfigError, DataError, StoreError
+from selfcell.errors import ConfigError, DataError
 from selfcell.tasks import model as folder
-from tests.cells import SETTINGS, small_model, user_cells
-
-GOLDENS = {n: Path(__file__).parent / "golden" / f"model-{n}" for n in folder.READABLE}
-GOLDEN = GOLDENS[folder.FORMAT]
+from tests.cells import embedding, in_layer, small_model, user_cells
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
     return small_model(user_cells())
-
-
-def embedding(model: Model, cells: AnnData, **options: object) -> np.ndarray:
-    """What `embed` writes."""
-    model.embed(cells, **options)
-    return cells.obsm[EMBEDDING]
-
-
-def in_layer(cells: AnnData) -> AnnData:
-    """The counts in a layer, something else in X."""
-    cells.layers["counts"] = cells.X.copy()
-    cells.X = log_normalise(cells.X, np.asarray(cells.X.sum(axis=1)).ravel())
-    return cells
 
 
 def in_raw(cells: AnnData) -> AnnData:
@@ -256,137 +237,6 @@ def test_annotation_says_what_is_wrong(model: Model, caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING, "selfcell"):
         model.annotate(cells, few, readout="knn5")
     assert "under 10 labelled cells" in caplog.text
-
-
-def test_a_model_is_saved_and_read_back(model: Model, tmp_path: Path) -> None:
-    model.save(tmp_path / "m")
-    assert {path.name for path in (tmp_path / "m").iterdir()} == {
-        "model.json", "weights.safetensors",
-    }  # fmt: skip
-    again = selfcell.load(tmp_path / "m")
-    assert np.array_equal(embedding(again, user_cells()), embedding(model, user_cells()))
-    assert again.trained.about == json.loads(json.dumps(model.trained.about))
-
-
-def altered(source: Path, to: Path, **values: object) -> Path:
-    """A copy of a model folder with other values in model.json."""
-    about = json.loads((source / "model.json").read_text())
-    to.mkdir()
-    (to / "model.json").write_text(json.dumps(about | values))
-    (to / "weights.safetensors").write_bytes((source / "weights.safetensors").read_bytes())
-    return to
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"format": 4}, "update selfcell"),
-        ({"format": 1}, "pre-train it again"),
-        ({"format": "x"}, "model format 'x'"),
-        ({"preprocessing": {"input": "counts", "scale": 1e6}}, "1000000"),
-    ],
-)
-def test_other_formats_are_refused(values: dict, said: str, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=said):
-        selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"spec": {}}, "'params'"),
-        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [0]}}}, "not as it was"),
-        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [16, 9]}}}, "not fit"),
-        ({"spec": {"method": "byol", "params": {}, "network": {"hidden": [65536] * 4}}}, "not fit"),
-        ({"gene_ids": "ENSG1"}, "lists of texts"),
-        ({"symbols": ["A"]}, "each gene once"),
-        ({"status": "fine"}, "status 'fine'"),
-        ({"last": "sigmoid"}, "last 'sigmoid'"),
-    ],
-)
-def test_a_model_json_of_another_form_is_refused(values: dict, said: str, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=said):
-        selfcell.load(altered(GOLDEN, tmp_path / "m", **values))
-
-
-def test_weights_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
-    about = json.loads((GOLDEN / "model.json").read_text())
-    genes = about["gene_ids"][::-1]
-    with pytest.raises(StoreError, match="another vocabulary"):
-        selfcell.load(altered(GOLDEN, tmp_path / "a", gene_ids=genes))
-    with pytest.raises(StoreError, match="another vocabulary"):
-        selfcell.load(
-            altered(GOLDEN, tmp_path / "b", gene_ids=genes, vocabulary=folder.short_hash(genes))
-        )
-
-
-@pytest.mark.parametrize("number", GOLDENS)
-def test_the_golden_model_of_every_format_embeds_as_it_did(number: int) -> None:
-    path = GOLDENS[number]
-    assert sum(each.stat().st_size for each in path.iterdir()) < 100_000
-    golden = selfcell.load(path)
-    assert golden.trained.about["format"] == number
-    made = json.loads((path / "embedding.json").read_text())
-    cells = AnnData(np.array(made["counts"]), var=pd.DataFrame(index=made["genes"]))
-    np.testing.assert_allclose(embedding(golden, cells), made["embedding"], atol=1e-4)
-
-
-def test_pretraining_is_repeatable_and_leaves_the_cells_alone(model: Model) -> None:
-    cells = user_cells()
-    again = small_model(cells)
-    for name, value in model.trained.encoder.state_dict().items():
-        assert torch.equal(value, again.trained.encoder.state_dict()[name]), name
-    assert (cells.X != user_cells().X).nnz == 0
-    assert list(cells.obs) == ["cell_type", "donor"] and not cells.obsm
-    assert all(gene.startswith("ENSG") for gene in again.trained.gene_ids)
-    assert again.trained.about["corpus"]["n_cells"] == cells.n_obs
-
-
-def test_pretraining_on_symbols_alone_and_with_gene_sets(tmp_path: Path) -> None:
-    cells = user_cells()
-    names = list(cells.var_names)
-    sets = [names[i : i + 8] for i in range(0, 96, 8)]
-    lines = [f"set{i}\tna\t" + "\t".join(genes) for i, genes in enumerate(sets)]
-    (tmp_path / "sets.gmt").write_text("\n".join(lines) + "\n")
-    options = {**SETTINGS, "steps": 2}
-    made = selfcell.pretrain(
-        cells, "gene_programme", gene_sets=tmp_path / "sets.gmt", params={"min_genes": 2}, **options
-    )
-    assert set(made.trained.gene_ids) <= set(names)
-    assert embedding(made, cells).shape == (240, 8)
-
-
-def test_pretraining_with_a_gene_table(tmp_path: Path) -> None:
-    cells = user_cells()
-    table = pd.DataFrame({"ensembl": cells.var["ensembl"], "symbol": cells.var_names})
-    table["biotype"] = ["protein_coding", "lncRNA"] * 48
-    table.assign(earlier="").to_csv(tmp_path / "genes.csv", index=False)
-    options = {**SETTINGS, "steps": 2}
-    made = selfcell.pretrain(cells, gene_table=tmp_path / "genes.csv", **options)
-    assert set(made.trained.gene_ids) == set(cells.var["ensembl"][::2])
-    cells.var_names = [f"no{name}" for name in cells.var_names]
-    with pytest.raises(DataError, match="known human genes"):
-        selfcell.pretrain(cells, gene_table=tmp_path / "genes.csv", **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"method": "radom_mask"}, "did you mean 'random_mask'"),
-        ({"params": {"rat": 0.3}}, "did you mean 'rate'"),
-        ({"steps": 0}, r"0 is outside \[1"),
-        ({"hidden": ()}, "hidden"),
-        ({"genes": -1}, "corpus_genes"),
-    ],
-)
-def test_wrong_settings_of_pretraining(options: dict, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        selfcell.pretrain(user_cells(20), **options)
-
-
-def test_pretraining_needs_counts() -> None:
-    with pytest.raises(DataError, match="set `layer: counts`"):
-        selfcell.pretrain(in_layer(user_cells()), **SETTINGS)
 
 
 def test_importing_the_package_loads_nothing() -> None:

@@ -56,6 +56,16 @@ def test_the_default_study_is_what_the_protocol_asks_for(data):
         (["fine_tuning", "regimes"], [{"labels": 11}], ["unknown '11'"]),
         (["study"], "../up", ["study"]),
         (["pretraining", "steps"], True, ["steps: true is no number"]),
+        (
+            ["pretraining", "cells"],
+            12_800,
+            ["cells: 12800 beside steps: 400; leave one of them out"],
+        ),
+        (["pretraining", "max_epochs"], 0, ["max_epochs: 0 is outside (0"]),
+        (["pretraining", "max_minutes"], -1, ["max_minutes: -1 is outside (0"]),
+        (["pretraining", "patience"], 0, ["patience: 0 is outside [1"]),
+        (["pretraining", "device"], "gpu", ["device: a GPU is called 'cuda' here"]),
+        (["pretraining", "device"], "tpu", ["device: unknown 'tpu'"]),
         (["pretraining", "seeds"], [0, False], ["seeds.1: false is no number"]),
         (["protein", "tuning", "n_train"], [999], ["unknown '999'", "there are: 100, 50, all"]),
         (["protein", "tuning", "draws"], 11, ["draws: 11", "[1, 10] (draws of cite_200)"]),
@@ -70,6 +80,15 @@ def test_what_is_refused_and_how(data, path, value, words):
         from_mapping(data)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(("cells", "steps"), [(12_800, 50), (12_801, 51), (2, 1)])
+def test_a_budget_in_cells_is_one_in_steps(data, cells, steps):
+    del data["pretraining"]["steps"]
+    data["pretraining"]["cells"] = cells
+    config = from_mapping(data)
+    assert config.pretraining.steps == steps
+    assert from_mapping(config.model_dump(mode="json")).pretraining == config.pretraining
 
 
 def test_a_misspelt_column_names_the_one_meant(data):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,7 +120,21 @@ def test_json_is_sorted_and_without_nan(tmp_path: Path) -> None:
     assert not (tmp_path / "y.json").exists()
 
 
+def test_a_gpu_that_a_process_took_is_its_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def torch(taken: bool) -> SimpleNamespace:
+        cuda = SimpleNamespace(is_initialized=lambda: taken, get_device_name=lambda: "Some GPU")
+        return SimpleNamespace(cuda=cuda)
+
+    monkeypatch.setitem(sys.modules, "torch", torch(taken=True))
+    read = job.Meter().read()
+    assert job.gpu() == "Some GPU" and read["gpu_s"] == read["wall_s"]
+    monkeypatch.setitem(sys.modules, "torch", torch(taken=False))
+    assert job.gpu() == "" and job.Meter().read()["gpu_s"] == 0.0
+    monkeypatch.delitem(sys.modules, "torch")
+    assert job.gpu() == ""
+
+
 def test_meter_counts_from_its_creation() -> None:
     read = job.Meter().read()
     assert 0 <= read["wall_s"] < 5 and read["cpu_s"] >= 0
-    assert 5 < read["peak_mb"] < 50_000
+    assert read["gpu_s"] == 0.0 and 5 < read["peak_mb"] < 50_000

@@ -48,6 +48,12 @@ def test_mouse_symbols(tmp_path: Path) -> None:
         model.embed(user_cells())
 
 
+def test_a_model_says_what_ended_its_training() -> None:
+    made = selfcell.pretrain(user_cells(), minutes=1e-6, device="cpu", **BRIEF)
+    about = made.trained.about
+    assert (about["ended"], about["steps"], about["device"]) == ("max_minutes", 1, "cpu")
+
+
 def test_ensembl_ids_with_versions(tmp_path: Path) -> None:
     cells, versioned = user_cells(), user_cells()
     versioned.var_names = [f"{name}.{i % 9 + 1}" for i, name in enumerate(cells.var["ensembl"])]

@@ -12,7 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "load", "pretrain"]
 
-HOMES = {"compare": "comparison.run", "load": "api", "pretrain": "api"}
+HOMES = {"compare": "comparison.run", "load": "api", "pretrain": "pretraining"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,9 @@
-"""Models for one's own cells: load or pre-train one, embed cells, annotate them.
+"""Models for one's own cells: load one, embed cells, annotate them.
 
-`selfcell.load` and `selfcell.pretrain` give a `Model`. Cells come as AnnData with raw counts in X
-or in a layer, dense or sparse, in memory or on disk; they are prepared as in the study (counts
-scaled to 10,000 a cell over all genes of the file, then log1p). Nothing of the AnnData changes but
-what a method says it writes.
+`selfcell.load` and `selfcell.pretrain` (in `selfcell.pretraining`) give a `Model`. Cells come as
+AnnData with raw counts in X or in a layer, dense or sparse, in memory or on disk; they are prepared
+as in the study (counts scaled to 10,000 a cell over all genes of the file, then log1p). Nothing of
+the AnnData changes but what a method says it writes.
 
 Shape suffixes: N cells, G genes, D latent dimensions.
 """
@@ -11,9 +11,7 @@ Shape suffixes: N cells, G genes, D latent dimensions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,24 +21,10 @@ from selfcell import hub
 from selfcell.aligned import alignment, embed_cells
 from selfcell.data import own
 from selfcell.data.contract import labels
-from selfcell.data.corpus import Corpus
-from selfcell.data.genes import GeneTable
-from selfcell.data.h5ad import InMemory
-from selfcell.data.parse import nearest, parse
-from selfcell.data.qc import Limits, qc
+from selfcell.data.parse import nearest
 from selfcell.data.registry import DatasetSpec
-from selfcell.data.specs import CorpusSource, CorpusSpec, VocabularySpec
-from selfcell.data.store import Store
-from selfcell.data.vocabulary import choose
-from selfcell.data.writer import write_store
 from selfcell.errors import ConfigError
-from selfcell.masks.gmt import read_gmt
-from selfcell.methods import parameters
-from selfcell.provenance import short_hash
-from selfcell.specs import PretrainSpec
 from selfcell.tasks import model as folder
-from selfcell.tasks.pretrain import Pretrained
-from selfcell.tasks.pretrain import pretrain as train
 from selfcell.tasks.readouts import FEWEST, READOUTS
 
 if TYPE_CHECKING:
@@ -49,8 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("selfcell")
 
 EMBEDDING, LABEL, CONFIDENCE = "X_selfcell", "selfcell_label", "selfcell_confidence"
-CELLS = CorpusSpec(name="cells", sources=(CorpusSource(dataset="cells"),))
-NO_LICENCE = "not stated; the cells it was trained on keep the licence of their source"
 
 
 class Model:
@@ -194,80 +176,6 @@ def load(path: Path | str, revision: str | None = None) -> Model:
     if model.trained.status not in ("ok", "unchecked"):
         log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
     return model
-
-
-def pretrain(
-    adata: AnnData,
-    method: str = "random_mask",
-    *,
-    layer: str | None = None,
-    gene_ids: str = "",
-    params: Mapping[str, Any] | None = None,
-    gene_sets: Path | str | None = None,
-    gene_table: Path | str | None = None,
-    genes: int = 2000,
-    min_genes: int | None = None,
-    hidden: tuple[int, ...] = (512, 512, 256, 256, 64),
-    steps: int = 400,
-    batch: int = 256,
-    lr: float = 1e-3,
-    seed: int = 0,
-    licence: str = NO_LICENCE,
-) -> Model:
-    """Pre-train on one's own cells, without labels, as the study does.
-
-    The cells are held in memory. A loss that diverges leaves a model of status "diverged".
-
-    Args:
-        method: a key of `selfcell.methods.METHODS`. params: its hyper-parameters.
-        layer, gene_ids: as in `Model.embed`.
-        gene_sets: GMT file of gene sets (symbols), for methods of gene programmes.
-        gene_table: table that the study's rule `reference` wrote: genes are named by it, and only
-            those that code for proteins are kept. None: the file's own names stand, all genes.
-        genes: most variable genes that the model sees.
-        min_genes: a cell that shows fewer is left out; None: 200, or a tenth of the file's.
-        hidden: widths of the encoder's layers; the last is the embedding's.
-        steps, batch, lr, seed: optimiser steps, cells a step, learning rate, all draws.
-        licence: of the weights, for the card.
-
-    Raises:
-        ConfigError: an unknown method or parameter, or a value out of range.
-        DataError: no counts, too few cells that pass, gene sets that do not fit.
-    """
-    settings = {
-        "study": "own", "protocol": "intended", "corpus": CELLS, "method": method, "task": method,
-        "params": dict(params or {}), "seed": seed, "network": {"hidden": list(hidden)},
-        "training": {"steps": steps, "batch": batch, "lr": lr}}  # fmt: skip
-    spec = parse(PretrainSpec, settings, "pretrain")
-    parameters(method, spec.params, "pretrain")
-    chosen = parse(VocabularySpec, {"corpus_genes": genes}, "pretrain")
-    programmes, passed = read_gmt(gene_sets) if gene_sets else {}, InMemory()
-    matrix = own.Matrix.of(adata, layer, own.spec_of("cells", gene_ids))
-    fewest = own.fewest_genes(matrix.values.shape[1]) if min_genes is None else min_genes
-    table = GeneTable.from_csv(gene_table) if gene_table else own.own_table(matrix)
-    limits = parse(Limits, {"min_genes": fewest}, "pretrain")
-    done = qc(matrix, table, limits, {}, lambda _: passed)
-    log.info("%d of %d cells pass quality control", len(passed.cells), len(done.table))
-    vocabulary, _ = choose({"cells": passed.cells}, [CELLS], {}, chosen)
-    with TemporaryDirectory() as temporary:
-        write_store(passed.cells, vocabulary, Path(temporary, "cells"))
-        store = Store.open(Path(temporary, "cells"), verify=False)
-        corpus = Corpus.build(CELLS, {"cells": store}, {})
-        result = train(spec, corpus, programmes)
-        inputs = {"cells": str(store.manifest["sha256"])}
-    return _model(spec, corpus, result, inputs, licence)
-
-
-def _model(
-    spec: PretrainSpec, corpus: Corpus, result: Pretrained, inputs: dict[str, str], licence: str
-) -> Model:
-    notes = {
-        "corpus": dict(corpus.report), "inputs": inputs, "failure": result.failure,
-        "licence": licence, "run_hash": short_hash(spec.model_dump(mode="json"), inputs),
-    }  # fmt: skip
-    about = folder.describe(spec, corpus.genes, result.health, notes)
-    encoder = result.method.encoder
-    return Model(folder.Trained(encoder, None, about["gene_ids"], about["status"], about))
 
 
 def _copied(adata: AnnData) -> AnnData:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,11 +14,28 @@ from selfcell.specs import Name, Training
 class Pretraining(Training):
     """Budget, optimiser and seeds of pre-training."""
 
+    cells: int | None = Field(None, ge=2, le=10**13)
+    """The budget in cells instead of steps (steps = cells / batch, rounded up); null: `steps`."""
     seeds: list[Annotated[int, Field(ge=0, le=10**9)]] = Field([0, 1, 2], min_length=1)
     """One run of each method for each seed (weights, order, noise)."""
     processes: int = Field(1, ge=1, le=1024)
     """That train one model together, each on its part of every batch: one a GPU, or a core each.
     The result is that of one process but for rounding (docs/cluster.md)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, data: Any) -> Any:
+        """`steps` from `cells`."""
+        cells = data.get("cells") if isinstance(data, Mapping) else None
+        if not isinstance(cells, int) or isinstance(cells, bool):
+            return data
+        batch = data.get("batch", cls.model_fields["batch"].default)
+        if not isinstance(batch, int) or batch < 1:
+            return data  # refused by its own bounds
+        steps = -(-cells // batch)
+        if data.get("steps", steps) != steps:
+            raise ValueError(f"cells: {cells} beside steps: {data['steps']}; leave one of them out")
+        return {**data, "steps": steps}
 
     @model_validator(mode="after")
     def _shared(self) -> Self:

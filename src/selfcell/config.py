@@ -19,7 +19,17 @@ from selfcell.budgets import FineTuning, Pretraining
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
-from selfcell.entries import Corpus, Dataset, GeneSets, Lineage, Method, Protein, Quality, Target
+from selfcell.entries import (
+    Corpus,
+    Dataset,
+    GeneSets,
+    Lineage,
+    Method,
+    Protein,
+    Quality,
+    Ready,
+    Target,
+)
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
@@ -65,6 +75,8 @@ class Config(Section):
     vocabulary: VocabularySpec = VocabularySpec()
     corpora: list[Corpus] = Field(min_length=1)
     """Pre-training corpora."""
+    models: list[Ready] = []
+    """Ready models, to be judged beside those that the study trains."""
     targets: list[Target] = Field(min_length=1)
     """Annotation targets."""
     labels: LabelSpec = LabelSpec()
@@ -95,12 +107,13 @@ class Config(Section):
     def _consistent(self) -> Self:
         datasets = _unique("datasets", [entry.name for entry in self.datasets])
         corpora = _unique("corpora", [entry.name for entry in self.corpora])
+        ready = self._ready(corpora)
         methods = _unique("methods", [entry.name for entry in self.methods])
         proteins = self.protein.targets if self.protein else []
         mixtures = self.integration.targets if self.integration else []
         others = [entry.name for part in (proteins, mixtures, self._unseen) for entry in part]
         targets = _unique("targets", [entry.name for entry in self.targets] + others)
-        _free("corpora", corpora, ("none", "own_pool"))
+        _free("corpora", corpora + ready, ("none", "own_pool"))
         _free("methods", methods, (*BASELINES, "scratch", "scratch_long", "scratch_shallow"))
         _unique("baselines", self.baselines)
         _unique("gene_sets", [entry.name for entry in self.gene_sets])
@@ -125,7 +138,7 @@ class Config(Section):
             _unique(f"{where}.corpora", target.corpora)
             _known(f"{where}.dataset", [target.dataset], datasets)
             _known(f"{where}.corpora", target.corpora, corpora)
-            _known(f"{where}.fine_tune", target.fine_tune, target.corpora)
+            _known(f"{where}.fine_tune", target.fine_tune, target.corpora + target.models)
             _known(f"{where}.negative_control", target.negative_control, target.corpora)
         for own in proteins:
             where = f"protein.targets.{own.name}"
@@ -150,6 +163,15 @@ class Config(Section):
         if self.study == "released":
             raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
+
+    def _ready(self, corpora: list[str]) -> list[str]:
+        """Names of the ready models: of their own, and the only ones that targets name."""
+        ready = [entry.name for entry in self.models]
+        _unique("corpora, models", corpora + ready)
+        for target in self.targets:
+            where = f"targets.{target.name}.models"
+            _known(where, _unique(where, target.models), ready)
+        return ready
 
     @property
     def filled(self) -> dict[str, Corpus]:

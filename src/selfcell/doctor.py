@@ -68,6 +68,9 @@ def examine(
     spec = own.spec_of("cells", gene_ids)
     findings: list[Finding] = []
     facts: dict[str, Any] = {"cells": adata.n_obs, "genes": adata.n_vars}
+    if not adata.n_obs or (not adata.n_vars and adata.raw is None):
+        what = f"the file holds no {'genes' if adata.n_obs else 'cells'}"
+        return facts, [Finding("mend", what, "check how it was filtered, and write it again")]
     names: list[str | None] = [layer] if layer else [None, *own.layers_of(adata)]
     facts["matrices"] = {name or "X": _holds(adata, name, spec) for name in names}
     good = [name for name in names if facts["matrices"][name or "X"] == "counts"]

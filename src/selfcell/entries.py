@@ -126,6 +126,16 @@ class Corpus(Section):
         return self
 
 
+class Ready(Section):
+    """A model that is there already: not trained by the study, but judged as those are. It sees
+    the cells in its own genes, which the study's may differ from."""
+
+    name: Name
+    """Stands where a corpus stands in every table."""
+    path: str = Field(min_length=1)
+    """Model folder, as `selfcell pretrain` and `selfcell import-checkpoint` write it."""
+
+
 class Target(Section):
     """A data set to annotate, how it is split, and the corpora to transfer from."""
 
@@ -138,8 +148,10 @@ class Target(Section):
     test, shared, seed."""
     corpora: list[Name] = Field(min_length=1)
     """Corpora whose frozen models are evaluated here."""
+    models: list[Name] = []
+    """Ready models that are evaluated here."""
     fine_tune: list[Name] = []
-    """Corpora whose models are fine-tuned here."""
+    """Corpora whose models are fine-tuned here, and ready models."""
     negative_control: list[Name] = []
     """Corpora from which no gain is expected (said in captions)."""
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,9 @@ def import_checkpoint(
 def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors by name. Raises StoreError as `import_checkpoint`."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # whichever pickle it is, it is refused in words
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist", "a checkpoint", "correct the path") from error
     except pickle.UnpicklingError as error:

@@ -161,9 +161,17 @@ def write_json(value: object, path: Path | str) -> None:
         temporary.write_text(text + "\n")
 
 
-class Meter:
-    """Wall time, CPU time and peak memory of the process, from its creation.
+def gpu() -> str:
+    """Name of the GPU that this process took; "" for none, as where torch was never loaded."""
+    torch = sys.modules.get("torch")
+    taken = torch is not None and torch.cuda.is_initialized()
+    return str(torch.cuda.get_device_name()) if torch and taken else ""
 
+
+class Meter:
+    """Wall, processor and GPU time and peak memory of the process, from its creation.
+
+    GPU time is the wall time of a process that took a GPU, since nobody else has it meanwhile.
     Peak memory is the kernel's high-water mark of resident memory, in MiB.
     """
 
@@ -171,13 +179,15 @@ class Meter:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> dict[str, float]:
-        """`wall_s`, `cpu_s` (seconds) since creation and `peak_mb` (MiB) of the process."""
+        """`wall_s`, `cpu_s`, `gpu_s` (seconds) since creation, `peak_mb` (MiB) of the process."""
         import resource
 
+        wall = round(time.perf_counter() - self._wall, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         unit = 1024.0 if sys.platform == "darwin" else 1.0
         return {
-            "wall_s": round(time.perf_counter() - self._wall, 3),
+            "wall_s": wall,
             "cpu_s": round(time.process_time() - self._cpu, 3),
+            "gpu_s": wall if gpu() else 0.0,
             "peak_mb": round(peak / unit / 1024.0, 1),
         }

@@ -55,7 +55,7 @@ def _markdown(about: Mapping[str, Any], name: str) -> str:
         "Method": f"`{spec['method']}` (task `{spec['task']}`, protocol {spec['protocol']})",
         "Parameters": _pairs(spec["params"]) or "defaults",
         "Encoder": f"{len(about['gene_ids'])} genes, {_widths(spec['network'])}",
-        "Training": _training(spec),
+        "Training": _training(about),
         "Preprocessing": _pairs(about["preprocessing"]),
         "Vocabulary": f"`{about['vocabulary']}`: {', '.join(about['symbols'][:8])}, ...",
         "Run": f"`{about.get('run_hash') or 'unknown'}`, selfcell {about['selfcell']}, "
@@ -77,14 +77,18 @@ def _markdown(about: Mapping[str, Any], name: str) -> str:
     return "\n\n".join(parts)
 
 
-def _training(spec: Mapping[str, Any]) -> str:
+def _training(about: Mapping[str, Any]) -> str:
+    spec = about["spec"]
     if "training" not in spec:
         return "unknown: imported"
     training = spec["training"]
-    return (
-        f"{training['steps']} steps of {training['batch']} cells, learning rate "
+    # Folders of before runs could end otherwise do not say how theirs did: by their steps.
+    steps, ended = about.get("steps", training["steps"]), about.get("ended", "max_steps")
+    text = (
+        f"{steps} steps of {training['batch']} cells, learning rate "
         f"{training['lr']:g}, seed {spec['seed']}"
     )
+    return text if ended == "max_steps" else f"{text}; ended by {ended}"
 
 
 def _trained_on(about: Mapping[str, Any]) -> str:

@@ -11,12 +11,14 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from selfcell.config import load_config
+from selfcell.data.fetch import cache_dir, mirror_list
 from selfcell.data.registry import Source
-from selfcell.errors import DataError
+from selfcell.errors import ConfigError, DataError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT
 from selfcell.release import cached, sources
@@ -26,13 +28,13 @@ RELEASED = ROOT / "results" / "released" / "default"
 # Rules that run side by side, in the order in which they can start.
 STAGES = (
     ("download", "reference"),
-    ("qc",),
-    ("split", "split_protein"),
+    ("qc", "adopt"),
+    ("split", "split_protein", "align"),
     ("vocabulary",),
     ("store",),
     ("audit", "shared_variance"),
     ("pretrain", "baseline"),
-    ("frozen", "finetune", "protein", "integrate", "unseen"),
+    ("frozen", "finetune", "protein", "integrate", "continued", "unseen"),
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),
@@ -78,8 +80,9 @@ def work(study: Study) -> dict[str, Work]:
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
     counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
-    mixed = {name: len(study.models_of(name)) for name in study.mixtures}
-    afar = {name: len(study.models_of(name)) for name in study.unseen}
+    counts |= {"integrate": len(study.mixtures), "unseen": len(study.unseen)}
+    counts["continued"] = len(study.continued())
+    counts |= {"adopt": len(study.ready), "align": len(aligned(study))}
     counts["figure"] = len(FIGURES)
     counts["reference"] = len(references(study))
     training = config.pretraining.steps * config.pretraining.batch
@@ -89,8 +92,6 @@ def work(study: Study) -> dict[str, Work]:
         "pretrain": Work(len(models), len(models) * training),
         "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts) * size),
         "finetune": Work(len(tunes), len(tunes) * tuned),
-        "integrate": Work(len(mixed), sum(mixed.values())),
-        "unseen": Work(len(afar), sum(afar.values())),
         "baseline": Work(rivals, rivals * len(config.baselines) * draws * size),
     }
 
@@ -100,6 +101,12 @@ def size_mb(study: Study) -> float:
     there yet count nothing."""
     artefacts = [spec.source.artefact for spec in study.datasets.values()]
     return max(1.0, sum({artefact.name: artefact.mb() for artefact in artefacts}.values()))
+
+
+def aligned(study: Study) -> list[tuple[str, str]]:
+    """Ready models, and data sets that are put into their genes."""
+    of = {name: study.stores_of(study.targets_of(name)) for name in study.ready}
+    return [(name, dataset) for name, datasets in of.items() for dataset in datasets]
 
 
 def references(study: Study) -> set[str]:
@@ -171,6 +178,47 @@ def missing(study: Study, cache: Path, mirrors: tuple[str, ...]) -> list[Source]
         and not (source.artefact.kind == "local" and Path(source.artefact.path).exists())
         and not any((folder / source.artefact.file).is_file() for folder in folders)
     ]
+
+
+def reckon(
+    study: Study,
+    results: Path,
+    cache: str = "",
+    workers: int = 2,
+    gpu_rate: float | None = None,
+) -> dict[str, Any]:
+    """All that is known of a study before it runs, by name.
+
+    Args:
+        results: where they will be. cache: of downloads; "": that of `data.fetch.cache_dir`.
+        workers: jobs that run at once.
+        gpu_rate: cells a second that pre-training reads on a GPU; None: it trains on a core.
+
+    Raises ConfigError: no worker, or a rate that is not above 0.
+    """
+    if workers < 1:
+        raise ConfigError(f"{workers} workers", "at least 1", "--workers N")
+    if gpu_rate is not None and not gpu_rate > 0:
+        raise ConfigError(f"{gpu_rate:g} cells a second on a GPU", "above 0", "--gpu-rate CELLS")
+    found = shares(study)
+    if gpu_rate:
+        found = on_gpus(found, study, gpu_rate)
+    gpu = found["pretrain"].hours if gpu_rate else 0.0
+    wanted = missing(study, cache_dir(cache), mirror_list(study.config.mirrors))
+    return {
+        "rules": {rule: asdict(share) for rule, share in found.items()},
+        "unknown": [rule for rule, each in work(study).items() if each.jobs and rule not in found],
+        "jobs": sum(share.jobs for share in found.values()),
+        "core_hours": sum(share.hours for share in found.values()) - gpu,
+        "gpu_hours": gpu,
+        "workers": workers,
+        "wall_hours": wall_hours(found, workers),
+        "memory_gb": max(share.memory_mb for share in found.values()) * workers / 1000,
+        "times_the_data": size_mb(study) / size_mb(Study(load_config(RELEASED / "config.yaml"))),
+        "disk_gb": disk_gb(study),
+        "free_gb": free_gb(results),
+        "to_fetch_mb": {source.artefact.name: source.artefact.size_mb for source in wanted},
+    }
 
 
 def absent(study: Study) -> list[str]:

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from selfcell import __version__
+from selfcell.job import gpu
 
 PACKAGE = Path(__file__).resolve().parent
 SHIPPED = PACKAGE / "shipped"
@@ -153,7 +154,7 @@ def card(
     Args:
         rule: workflow rule. run_hash: key of the run. spec: its slice of the configuration.
         inputs: name to hash of data, splits and models read. code: `code_digest`.
-        cost: `job.Meter.read()`: wall_s and cpu_s in seconds, peak_mb in MiB.
+        cost: `job.Meter.read()`: wall_s, cpu_s and gpu_s in seconds, peak_mb in MiB.
     """
     flags = cpu_flags()
     return {
@@ -172,6 +173,7 @@ def card(
             "system": platform.platform(),
             "cores": os.cpu_count(),
             "threads": threads,
+            "device": gpu() or "cpu",
             "bf16": bool(flags & {"avx512_bf16", "amx_bf16"}),
         },
     }

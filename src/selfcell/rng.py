@@ -17,6 +17,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from selfcell.fused import fused
 from selfcell.keys import derive
 
 
@@ -42,6 +43,31 @@ def _mix(x: Tensor) -> Tensor:
     return x
 
 
+@fused
+def _bits(cell_B: Tensor, low: int, high: int, n: int) -> Tensor:
+    """(B, n) int32 from cells and the two halves of a key."""
+    row_B = _mix(cell_B.to(torch.int32) ^ low)
+    row_B = _mix(row_B ^ (cell_B >> 32).to(torch.int32) ^ high)
+    column_N = _mix(torch.arange(1, n + 1, dtype=torch.int32, device=cell_B.device))
+    return _mix(row_B[:, None] ^ column_N[None, :])
+
+
+@fused
+def _uniform(word_BN: Tensor) -> Tensor:
+    """int32 words, which it overwrites, to float32 on (0, 1)."""
+    word_BN = word_BN.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+    return word_BN.to(torch.float32).add_(0.5).mul_(2.0**-23)
+
+
+@fused
+def _spread(word_BW: Tensor, n: int) -> Tensor:
+    """(B, n) bool: all first bits of the words' bytes, then all second ones; long runs, where bit
+    by bit is slow."""
+    octet_B1N = word_BW.view(torch.uint8)[:, None]
+    weight = 1 << torch.arange(8, dtype=torch.uint8, device=word_BW.device)
+    return (octet_B1N & weight[:, None]).ne(0).flatten(1)[:, :n]
+
+
 def _wrap32(value: int) -> int:
     """The signed 32-bit integer with the same low 32 bits."""
     return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
@@ -65,15 +91,11 @@ class Noise:
         """(B, n) int32, uniform over all 32-bit values. `stream` names the use: two uses of one
         step must not share it, or their draws are the same."""
         key = derive("noise", self.seed, self.step, stream)
-        row_B = _mix(self.cell_B.to(torch.int32) ^ _wrap32(key))
-        row_B = _mix(row_B ^ (self.cell_B >> 32).to(torch.int32) ^ _wrap32(key >> 32))
-        column_N = _mix(torch.arange(1, n + 1, dtype=torch.int32, device=self.cell_B.device))
-        return _mix(row_B[:, None] ^ column_N[None, :])
+        return _bits(self.cell_B, _wrap32(key), _wrap32(key >> 32), n)
 
     def uniform(self, n: int, stream: str) -> Tensor:
         """(B, n) float32 uniform on the open interval (0, 1), in steps of 2**-23."""
-        word_BN = self.bits(n, stream).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
-        return word_BN.to(torch.float32).add_(0.5).mul_(2.0**-23)
+        return _uniform(self.bits(n, stream))
 
     def bernoulli(self, p: float, n: int, stream: str) -> Tensor:
         """(B, n) bool, True with probability p. ValueError outside [0, 1].
@@ -101,10 +123,7 @@ class Noise:
             fresh_BW = self.bits(-(-n // 32), f"{stream}/{digit}")
             one = p.numerator >> digit & 1
             word_BW = fresh_BW | word_BW if one else fresh_BW & word_BW
-        # All first bits of the bytes, then all second ones: long runs, where bit by bit is slow.
-        octet_B1N = word_BW.view(torch.uint8)[:, None]
-        weight = 1 << torch.arange(8, dtype=torch.uint8, device=self.cell_B.device)
-        return (octet_B1N & weight[:, None]).ne(0).flatten(1)[:, :n]
+        return _spread(word_BW, n)
 
     def normal(self, n: int, stream: str) -> Tensor:
         """(B, n) float32 standard normal, by inverting the distribution function."""

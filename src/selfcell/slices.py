@@ -12,7 +12,9 @@ from selfcell.data.specs import CorpusSpec, LabelSpec
 from selfcell.methods import published
 from selfcell.specs import (
     RIVALS,
+    Afar,
     BaselineSpec,
+    ContinuedSpec,
     FineTuneSpec,
     FrozenSpec,
     IntegrateSpec,
@@ -25,7 +27,7 @@ from selfcell.specs import (
     TunedRegime,
     UnseenSpec,
 )
-from selfcell.study import SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Study
+from selfcell.study import SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Model, Study
 
 
 class Slices:
@@ -56,17 +58,20 @@ class Slices:
         ).to_json()
 
     def frozen(self, corpus: str, method: str, seed: int) -> str:
-        """Readouts of a frozen model on its targets."""
+        """A frozen model on its targets, of every task."""
         readouts, asked = self.config.frozen.readouts, self.config.protein
+        mixtures, across = self.study.mixtures, self.study.across(Model(corpus, method, seed))
         return FrozenSpec(
             **self._study(method),
             corpus=corpus,
             method=method,
             seed=seed,
-            network=self._network(method),
+            network=self._network(method, corpus),
             readouts=readouts,
             reconstruction=self._thinning(),
             protein=asked.normalisation if asked and self.study.proteins_of(corpus) else None,
+            integrate={name: self._mixture(name) for name in across if name in mixtures},
+            unseen={name: self._afar(name) for name in across if name not in mixtures},
         ).to_json()
 
     def protein_split(self, target: str) -> str:
@@ -88,34 +93,66 @@ class Slices:
             tuning=asked.tuning,
             clip=training.clip,
             precision=training.precision,
+            device=training.device,
             network=self.config.network if job.method == RIVALS else self._network(job.method),
         ).to_json()
 
     def integrate(self, target: str) -> str:
-        """Networks and rivals on an integration target."""
-        asked, own = self.config.integration, self.study.mixtures[target]
+        """Rivals on an integration target."""
+        asked = self.config.integration
         assert asked is not None
-        several = len({source.dataset for source in own.sources}) > 1
         return IntegrateSpec(
             **self._study(),
             target=target,
-            cells=Mixture(
-                sources=own.sources,
-                batch=own.batch,
-                types=self.config.types if several else {},
-                min_cells=asked.min_cells,
-                max_cells=asked.max_cells,
-            ),
+            cells=self._mixture(target),
             rivals=asked.rivals,
             network=self.config.network,
-            networks=self._networks(target),
             seeds=self.config.pretraining.seeds[: asked.seeds],
-            fine_tune=self.study.continued(target),
-            steps=asked.steps,
         ).to_json()
 
+    def continued(self, job: FineTune) -> str:
+        """A model that goes on learning on an integration target's cells; the first of a seed
+        brings the same steps from scratch."""
+        asked = self.config.integration
+        assert asked is not None
+        rest = [each for each in self.study.continued() if each.target == job.target]
+        first = next(each for each in rest if each.seed == job.seed)
+        return ContinuedSpec(
+            **self._study(job.method),
+            **job._asdict(),
+            cells=self._mixture(job.target),
+            steps=asked.steps,
+            scratch=job == first,
+        ).to_json()
+
+    def _mixture(self, target: str) -> Mixture:
+        """Which cells an integration target holds."""
+        asked, own = self.config.integration, self.study.mixtures[target]
+        assert asked is not None
+        several = len({source.dataset for source in own.sources}) > 1
+        return Mixture(
+            sources=own.sources,
+            batch=own.batch,
+            types=self.config.types if several else {},
+            min_cells=asked.min_cells,
+            max_cells=asked.max_cells,
+        )
+
     def unseen(self, target: str) -> str:
-        """Networks and rivals from one study to another."""
+        """Rivals from one study to another."""
+        asked = self.config.unseen
+        assert asked is not None
+        return UnseenSpec(
+            **self._study(),
+            target=target,
+            cells=self._afar(target),
+            rivals=asked.rivals,
+            network=self.config.network,
+            seeds=self.config.pretraining.seeds,
+        ).to_json()
+
+    def _afar(self, target: str) -> Afar:
+        """Whose labels are for whose cells."""
         asked, own = self.config.unseen, self.study.unseen[target]
         assert asked is not None
         few = self.config.labels
@@ -123,25 +160,15 @@ class Slices:
             regimes=(asked.labels,), draws=asked.draws, min_test=few.min_test,
             min_train=few.min_train,
         )  # fmt: skip
-        return UnseenSpec(
-            **self._study(),
-            target=target,
+        return Afar(
             reference=own.reference,
             query=own.query,
             types=self.config.types,
             shares=asked.shares,
             labels=labels,
             max_cells=asked.max_cells,
-            rivals=asked.rivals,
-            network=self.config.network,
-            networks=self._networks(target),
             readouts=asked.readouts,
-            seeds=self.config.pretraining.seeds,
-        ).to_json()
-
-    def _networks(self, target: str) -> dict[str, Network]:
-        methods = {model.method for model in self.study.models_of(target)}
-        return {method: self._network(method) for method in sorted(methods)}
+        )
 
     def finetune(self, job: FineTune) -> str:
         """Regimes, budget and tuned settings of a fine-tuning job."""
@@ -177,7 +204,8 @@ class Slices:
             weight_decay=tuning.weight_decay,
             clip=training.clip,
             precision=training.precision,
-            network=self._network(job.method),
+            device=training.device,
+            network=self._network(job.method, job.corpus),
         )
 
     def baseline(self, target: str) -> str:
@@ -195,7 +223,9 @@ class Slices:
         ).to_json()
 
     def _training(self) -> Training:
-        return Training(**self.config.pretraining.model_dump(exclude={"seeds", "processes"}))
+        return Training(
+            **self.config.pretraining.model_dump(exclude={"seeds", "processes", "cells"})
+        )
 
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""
@@ -208,8 +238,11 @@ class Slices:
         protocol = "mixed" if method in self.study.deviations else self.config.protocol
         return {"study": self.config.study, "protocol": protocol}
 
-    def _network(self, method: str) -> Network:
-        """The network that a method's weights are put into, or that is trained from scratch."""
+    def _network(self, method: str, corpus: str = "") -> Network:
+        """The network that a method's weights are put into, or that is trained from scratch; a
+        ready model's is its own."""
+        if corpus in self.study.ready:
+            return self.study.ready[corpus].network
         if method in SCRATCH_ARMS:
             changed = dict(published.SCRATCH) if self.config.protocol == "published" else {}
             if method == SCRATCH_SHALLOW:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from selfcell.data.registry import NAME
 from selfcell.data.section import Section
@@ -17,6 +17,16 @@ from selfcell.data.specs import CorpusSource, CorpusSpec, LabelSpec
 Name = Annotated[str, Field(pattern=NAME)]
 Readout = Literal["probe", "prototype", "knn1", "knn5"]
 RIVALS = "rivals"
+
+
+def _not_gpu(value: object) -> object:
+    """The nearest word to gpu would be cpu."""
+    if value == "gpu":
+        raise ValueError("a GPU is called 'cuda' here")
+    return value
+
+
+Device = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_not_gpu)]
 
 
 class Network(Section):
@@ -36,7 +46,15 @@ class Training(Section):
     """Budget and optimiser, the same for every method that does not state its own."""
 
     steps: int = Field(400, ge=1, le=10**8)
-    """Optimiser steps."""
+    """Optimiser steps, at most: the budget."""
+    max_epochs: float | None = Field(None, gt=0.0, le=10**8)
+    """Passes over the corpus after which a run ends before its last step; null: no such end."""
+    max_minutes: float | None = Field(None, gt=0.0, le=10**6)
+    """Minutes of training, over all attempts, after which a run ends before its last step; null: no
+    such end. How far a run comes then depends on the machine: for a look, not for a comparison."""
+    patience: int | None = Field(None, ge=1, le=10**6)
+    """Early stopping: looks in which the least validation loss so far may stand before a run ends,
+    with the weights of that look. null: every run takes its whole budget."""
     batch: int = Field(256, ge=2, le=65_536)
     """Cells a step."""
     lr: float = Field(1e-3, ge=1e-7, le=1.0)
@@ -50,7 +68,10 @@ class Training(Section):
     decay: float = Field(0.9, ge=0.01, le=1.0)
     """Factor of each decay."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the processor computes in it, else float32."""
+    """auto: bfloat16 where the processor or the GPU computes in it, else float32."""
+    device: Device = "auto"
+    """Where networks are trained: cuda is a GPU; auto takes one where there is one, else the
+    processor. Each gives other bits."""
 
 
 class Job(Section):
@@ -129,6 +150,31 @@ class ProteinTuning(Section):
     """Weight decay of AdamW."""
 
 
+class Mixture(Section):
+    """Cells of several batches whose types are known."""
+
+    sources: tuple[CorpusSource, ...]
+    batch: Literal["donor", "batch", "condition", "dataset"]
+    """What a batch is: a column, or the data set itself."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    """Common types (`selfcell.data.types`); empty: the labels as they are."""
+    min_cells: int
+    max_cells: int
+
+
+class Afar(Section):
+    """One study's labels for the cells of another, with genes missing there."""
+
+    reference: CorpusSource
+    query: Name
+    """The target whose test cells are annotated."""
+    types: dict[str, dict[str, tuple[str, ...]]]
+    shares: list[float]
+    labels: LabelSpec
+    max_cells: int
+    readouts: list[Readout]
+
+
 class FrozenSpec(Arm):
     """Readouts of a frozen model on its targets."""
 
@@ -139,6 +185,8 @@ class FrozenSpec(Arm):
     """None: not asked for."""
     protein: Normalisation | None = None
     """None: no protein target."""
+    integrate: dict[Name, Mixture] = {}
+    unseen: dict[Name, Afar] = {}
 
 
 class ProteinSpec(Arm):
@@ -151,6 +199,7 @@ class ProteinSpec(Arm):
     tuning: ProteinTuning
     clip: float
     precision: Literal["auto", "float32", "bfloat16"]
+    device: Device = "auto"
     network: Network
 
 
@@ -172,6 +221,7 @@ class FineTuneSpec(Arm):
     weight_decay: float
     clip: float
     precision: Literal["auto", "float32", "bfloat16"]
+    device: Device = "auto"
     network: Network
 
 
@@ -189,47 +239,33 @@ class BaselineSpec(Job):
     """None: not asked for."""
 
 
-class Mixture(Section):
-    """Cells of several batches whose types are known."""
-
-    sources: tuple[CorpusSource, ...]
-    batch: Literal["donor", "batch", "condition", "dataset"]
-    """What a batch is: a column, or the data set itself."""
-    types: dict[str, dict[str, tuple[str, ...]]]
-    """Common types (`selfcell.data.types`); empty: the labels as they are."""
-    min_cells: int
-    max_cells: int
-
-
 class IntegrateSpec(Job):
-    """Every network and rival on the cells of one integration target."""
+    """All rivals on the cells of one integration target."""
 
     target: Name
     cells: Mixture
     rivals: list[str]
     network: Network
     """Of the rivals with random weights."""
-    networks: dict[Name, Network]
-    """By method, what its weights are put into."""
     seeds: list[int]
-    fine_tune: list[tuple[Name, Name]]
-    """Corpora and methods whose models go on learning, without labels, on the target's cells."""
+
+
+class ContinuedSpec(Arm):
+    """A model that goes on learning, without labels, on the cells of an integration target."""
+
+    target: Name
+    cells: Mixture
     steps: int
+    scratch: bool
+    """Whether fresh weights take the same steps too."""
 
 
 class UnseenSpec(Job):
-    """Every network and rival from one study to the cells of another, with genes missing."""
+    """All rivals from one study to the cells of another, with genes missing."""
 
     target: Name
-    reference: CorpusSource
-    query: Name
-    """The target whose test cells are annotated."""
-    types: dict[str, dict[str, tuple[str, ...]]]
-    shares: list[float]
-    labels: LabelSpec
-    max_cells: int
+    cells: Afar
     rivals: list[str]
     network: Network
-    networks: dict[Name, Network]
-    readouts: list[Readout]
+    """Of the rivals with random weights."""
     seeds: list[int]

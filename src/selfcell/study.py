@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -20,6 +21,7 @@ from selfcell.entries import Corpus, Method, ProteinTarget, Target, deviating
 from selfcell.errors import ConfigError
 from selfcell.methods import METHODS, parameters, published
 from selfcell.provenance import ROOT
+from selfcell.ready import read
 from selfcell.specs import RIVALS
 
 NONE = "none"
@@ -56,6 +58,7 @@ class Study:
         self.config = config
         self.registry = Registry.load(registry)
         self.corpora: Mapping[str, Corpus] = config.filled
+        self.ready = {entry.name: read(entry) for entry in config.models}
         self.targets: Mapping[str, Target] = {entry.name: entry for entry in config.targets}
         asked = config.protein.targets if config.protein else []
         self.proteins: Mapping[str, ProteinTarget] = {entry.name: entry for entry in asked}
@@ -69,31 +72,30 @@ class Study:
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
         for target in config.targets:
             if not self.datasets[target.dataset].label:
-                raise ConfigError(
-                    f"targets.{target.name}: data set {target.dataset} has no `label:`",
-                    "a column of cell types",
-                    f"set `label:` of data set {target.dataset}",
-                )
+                got = f"targets.{target.name}: data set {target.dataset} has no `label:`"
+                remedy = f"set `label:` of data set {target.dataset}"
+                raise ConfigError(got, "a column of cell types", remedy)
         if config.fine_tuning.methods and config.fine_tuning.tuning:
             self._tuning()
-        own_sets = [entry.name for entry in config.gene_sets]
+        own = {entry.name for entry in config.gene_sets}
         sets = [name for method in config.methods for name in self.gene_sets(method.name)]
-        for name in sets + self.programmes():
-            if name not in own_sets:
-                self.registry.reference(name)
-
-    # -- what there is to do -----------------------------------------------------------------
+        for name in sorted({*sets, *self.programmes()} - own):
+            self.registry.reference(name)
 
     def models(self) -> list[Model]:
         """Every pre-training run, corpora first."""
-        return [model for model in self.evaluated() if self.weights(model.method) == model.method]
+        return [each for each in self._trained() if self.weights(each.method) == each.method]
 
     def evaluated(self) -> list[Model]:
-        """Every pre-trained network that is evaluated frozen, corpora first."""
+        """Every pre-trained network that is evaluated frozen, corpora first, ready models last."""
+        ready = [(name, each.method) for name, each in self.ready.items() if self.splits_of(name)]
+        return [*self._trained(), *(Model(*each, 0) for each in ready)]
+
+    def _trained(self) -> list[Model]:
         return [
             Model(corpus.name, method, seed)
             for corpus in self.config.corpora
-            if self.targets_of(corpus.name) or self.proteins_of(corpus.name)
+            if self.splits_of(corpus.name)
             for method in self._methods_on(corpus)
             for seed in self.config.pretraining.seeds
         ]
@@ -121,13 +123,16 @@ class Study:
         ]
 
     def _tuned_on(self, corpus: str) -> list[str]:
-        """Methods whose models of a corpus are fine-tuned."""
+        """Methods whose models of a corpus are fine-tuned; of a ready model its own."""
+        if corpus in self.ready:
+            return [self.ready[corpus].method]
         on = self.corpora[corpus].methods
         return [name for name in self.config.fine_tuning.methods if on is None or name in on]
 
     def targets_of(self, corpus: str) -> list[str]:
-        """Targets that models of a corpus are evaluated on."""
-        return [name for name, target in self.targets.items() if corpus in target.corpora]
+        """Targets that models of a corpus are evaluated on, or a ready model is."""
+        named = {name: (*each.corpora, *each.models) for name, each in self.targets.items()}
+        return [name for name, corpora in named.items() if corpus in corpora]
 
     def whole_corpora(self, target: str) -> list[str]:
         """Corpora of a target that are no parts of others."""
@@ -191,13 +196,18 @@ class Study:
             and (asked.methods is None or model.method in asked.methods)
         ]
 
-    def continued(self, target: str) -> list[tuple[str, str]]:
-        """Corpora and methods whose models go on learning on an integration target's cells."""
+    def across(self, model: Model) -> list[str]:
+        """Integration and unseen targets that a model is evaluated on."""
+        return [name for name in (*self.mixtures, *self.unseen) if model in self.models_of(name)]
+
+    def continued(self) -> list[FineTune]:
+        """Models that go on learning on an integration target's cells; none with gene sets."""
         return [
-            (corpus, method)
-            for corpus in self.mixtures[target].fine_tune
-            for method in self._tuned_on(corpus)
-            if not self.gene_sets(method)
+            FineTune(name, *model)
+            for name, target in self.mixtures.items()
+            for model in self.models_of(name)
+            if model.corpus in target.fine_tune
+            if model.method in self._tuned_on(model.corpus) and not self.gene_sets(model.method)
         ]
 
     def fine_tunes(self) -> list[FineTune]:
@@ -206,16 +216,15 @@ class Study:
         jobs: list[FineTune] = []
         if not tuning.methods or not tuning.regimes:
             return jobs
-        asked = {SCRATCH: True, SCRATCH_LONG: tuning.scratch_long}
-        asked[SCRATCH_SHALLOW] = tuning.scratch_shallow
-        scratch = [arm for arm in SCRATCH_ARMS if asked[arm]]
+        scratch = [SCRATCH, *[SCRATCH_LONG] * tuning.scratch_long]
+        scratch += [SCRATCH_SHALLOW] * tuning.scratch_shallow
         for target in self.config.targets:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
                 own = self._tuned_on(corpus)
                 arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
             for corpus, arm in arms:
-                for seed in self.config.pretraining.seeds:
+                for seed in [0] if corpus in self.ready else self.config.pretraining.seeds:
                     jobs.append(FineTune(target.name, corpus, arm, seed))
         return jobs
 
@@ -251,27 +260,23 @@ class Study:
 
         Where files come from is no part of what they are, so it is no parameter of a job.
         """
-        own = os.environ.get("SELFCELL_MIRRORS", "")
-        every = [*self.config.mirrors, *([own] if own else [])]
+        every = [*self.config.mirrors, os.environ.get("SELFCELL_MIRRORS", "")]
         if self.config.mirrors:
-            os.environ["SELFCELL_MIRRORS"] = ",".join(every)
-
-    # -- with which settings -----------------------------------------------------------------
+            os.environ["SELFCELL_MIRRORS"] = ",".join(filter(None, every))
 
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
         entry = self.deviations.get(method)
-        changed = entry.deviation if entry else None
-        return published.settings(self.methods[method].task, self.config.protocol, changed)
+        task, protocol = self.methods[method].task, self.config.protocol
+        return published.settings(task, protocol, entry.deviation if entry else None)
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
         table = _tuned(self._tuning())
         arm = SCRATCH if arm in SCRATCH_ARMS else arm
         kind = SCRATCH if arm == SCRATCH else "pretrained"
-        settings = table.get(arm, table[kind])
-        few = "all" if labels == "all" else "few"
-        return float(settings[few]["lr"]), int(settings[few]["steps"])
+        settings = table.get(arm, table[kind])["all" if labels == "all" else "few"]
+        return float(settings["lr"]), int(settings["steps"])
 
     def _tuning(self) -> Path:
         if not self.config.fine_tuning.tuning:
@@ -283,8 +288,6 @@ class Study:
 
     def params(self, entry: Method) -> dict[str, Any]:
         """All hyper-parameters of a method, defaults filled in. Raises ConfigError."""
-        import dataclasses
-
         values = self.published(entry.name)[0] | entry.params
         params = parameters(entry.task, values, f"methods.{entry.name}")
         return dataclasses.asdict(params)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.tree import REPO
 
+MASKED = "random_mask"
 MEASURED = REPO / "benchmarks" / "measured"
 
 
@@ -91,6 +92,24 @@ def test_memory_is_measured_on_few_cells(tmp_path: Path) -> None:
     assert [run["order"] for run in runs] == ["any", "blocks"]
     assert all(run["buffers_mb"] < run["grown_mb"] for run in runs)
     assert [file.name for file in tmp_path.iterdir()] == ["lines.jsonl"]
+
+
+def test_training_is_what_was_measured() -> None:
+    """And fast enough beside the others of its own run, by processor time."""
+    text = page("performance.md").partition("## Training")[2].partition("## Preprocessing")[0]
+    assert script("train").table(MEASURED / "train.jsonl") in text
+    lines = (MEASURED / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    ours = [row for row in map(json.loads, lines) if row["system"] == "selfcell"]
+    masked = {(row["batch"], row["precision"]): row for row in ours if row["method"] == MASKED}
+    assert masked[2048, "bfloat16"]["cpu_times_released-step"] >= 4
+    assert masked[8192, "bfloat16"]["cpu_times_released-step"] >= 5
+    assert masked[2048, "float32"]["cpu_times_torch"] >= 1.5
+    for batch in (2048, 8192):
+        assert masked[batch, "bfloat16"]["cpu_times_torch-autocast"] >= 2
+        assert masked[batch, "bfloat16"]["cpu_share_of_gemm_bound"] >= 0.5
+    for row in ours:
+        plain = "torch" if row["precision"] == "float32" else "torch-autocast"
+        assert row["method"] == MASKED or row[f"cpu_times_{plain}"] >= 1.5
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import anndata
@@ -17,56 +16,13 @@ import pandas as pd
 import pytest
 
 from selfcell import cli
-from tests.cells import small_model, user_cells
+from tests.cells import user_cells
+from tests.cli.conftest import Done
 from tests.tree import REPO
 
 ELSEWHERE = {"example", "import-checkpoint", "plan", "push"}  # of other pages and tests
 PAGE = (REPO / "docs/your-cells.md").read_text(encoding="utf-8")
 QUICK = "--min-genes 1 --genes 80 --hidden 16 8 --batch 32 --gene-ids ensembl --lr 0.003".split()
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left: exit code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def selfcell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
-    """The command, run in this process with its hooks taken back afterwards."""
-    for hook in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, hook, getattr(sys, hook))
-
-    def run(*words: object) -> Done:
-        code = 0
-        try:
-            cli.main([str(word) for word in words])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """cells.h5ad, reference.h5ad (labelled), normalised.h5ad (counts in a layer), model."""
-    root = tmp_path_factory.mktemp("files")
-    made = user_cells()
-    made[:140].copy().write_h5ad(root / "reference.h5ad")
-    cells = made[140:].copy()
-    del cells.obs["cell_type"]
-    cells.obs["when"] = pd.Categorical(["now", "then"] * 50)
-    cells.uns["note"] = "kept"
-    cells.write_h5ad(root / "cells.h5ad")
-    cells.layers["counts"] = cells.X.copy()
-    cells.X = np.log1p(cells.X.toarray())
-    cells.write_h5ad(root / "normalised.h5ad")
-    small_model(made).save(root / "model")
-    return root
 
 
 def test_help_lists_the_commands(selfcell: Callable[..., Done]) -> None:
@@ -164,53 +120,11 @@ def test_doctor_says_how_to_mend(
         assert said in done.out
 
 
-WRONG = {
-    "embd cells.h5ad": "did you mean 'embed'",
-    "embed absent.h5ad model --out o.h5ad": "absent.h5ad does not exist",
-    "embed cells.h5ad absent --out o.h5ad": "no readable model",
-    "embed cells.h5ad model --out o.txt": "a name that ends in .h5ad",
-    "embed cells.h5ad model": "--out",
-    "embed broken.h5ad model --out o.h5ad": "cannot be read as h5ad",
-    "embed normalised.h5ad model --out o.h5ad": "set `layer: counts`",
-    "embed normalised.h5ad model --out o.h5ad --layer count": "did you mean 'counts'",
-    "embed foreign.h5ad model --out o.h5ad": "0 of the model's 80 genes (0%)",
-    "embed cells.h5ad model --out o.h5ad --batch 0": "at least 1",
-    "doctor cells.h5ad --layer counts": "no layer 'counts'",
-    "annotate cells.h5ad model --reference cells.h5ad --out o.h5ad": "no obs column 'cell_type'",
-    "pretrain cells.h5ad --out o --method radom_mask": "did you mean 'random_mask'",
-    "pretrain cells.h5ad --out o --params [": "--params is not JSON",
-    "pretrain cells.h5ad --out o --min-genes 500": "no cell of data set 'cells' passes",
-    "pretrain cells.h5ad --out model": "is there already",
-    "card .": "no readable model",
-    "example --out o.h5ad --dataset baro": "did you mean 'baron'",
-    "example --out o.txt": "ends in .h5ad",
-    "convert cells.h5ad --out o.h5ad": "the name of a folder",
-    "convert cells.h5ad --out model": "is there already",
-    "convert cells.h5ad --out o --label celltype": "no obs column 'celltype'",
-    "convert normalised.h5ad --out o": "set `layer: counts`",
-    "compare cells.h5ad": "no obs column 'cell_type'",
-    "compare reference.h5ad --batch doner": "did you mean 'donor'",
-    "compare reference.h5ad --effort ful": "did you mean 'full'",
-    "compare reference.h5ad --corpus absent.h5ad": "there is no such file",
-    "compare reference.h5ad --name ../x": "--name ../x; needed: letters",
-    "compare reference.h5ad --name own": "none of released",
-    "compare normalised.h5ad --labels donor": "set `layer: counts`",
-}
-
-
-@pytest.mark.parametrize("line", WRONG)
-def test_wrong_use_is_refused_in_words(
-    line: str, selfcell: Callable[..., Done], files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(files)
-    (files / "broken.h5ad").write_bytes(b"no HDF5")
-    foreign = user_cells(20)
-    foreign.var_names = [f"Foo{i}" for i in range(foreign.n_vars)]
-    foreign.write_h5ad("foreign.h5ad")
-    done = selfcell(*line.split())
-    assert done.code == 2
-    assert WRONG[line] in done.err and "Traceback" not in done.err
-    assert not list(files.glob("o*"))
+def test_doctor_says_that_a_file_is_empty(selfcell: Callable[..., Done], tmp_path: Path) -> None:
+    for name, cells in (("cells", user_cells(9)[:0]), ("genes", user_cells(9)[:, :0])):
+        cells.copy().write_h5ad(tmp_path / "empty.h5ad")
+        done = selfcell("doctor", tmp_path / "empty.h5ad")
+        assert done.code == 1 and f"MEND: the file holds no {name}; remedy: check" in done.out
 
 
 def test_debug_shows_the_traceback(selfcell: Callable[..., Done], files: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,10 +25,16 @@ def cells(**changed: object) -> Cells:
     return Cells(**fields | changed)  # type: ignore[arg-type]
 
 
+def made(effort: str, **options: Any) -> dict[str, Any]:
+    """The study of the file, as it is read back."""
+    text = yaml.safe_dump(configuration(cells(), "mine", effort, **options))
+    read: dict[str, Any] = yaml.safe_load(text)
+    return read
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_every_effort_is_a_study(effort: str) -> None:
-    asked, made = EFFORTS[effort], configuration(cells(), "mine", effort)
-    study = Study(from_mapping(yaml.safe_load(yaml.safe_dump(made))))
+    asked, study = EFFORTS[effort], Study(from_mapping(made(effort)))
     own = [model for model in study.models() if model.corpus == "mine_pool"]
     assert len(own) == len(asked.methods) * asked.seeds
     assert bool(study.fine_tunes()) == bool(asked.tuned)
@@ -36,14 +43,14 @@ def test_every_effort_is_a_study(effort: str) -> None:
 
 
 def test_more_effort_is_more_work() -> None:
-    made = [Study(from_mapping(configuration(cells(), "mine", name))) for name in EFFORTS]
-    numbers = [len(study.models()) + len(study.fine_tunes()) for study in made]
+    studies = [Study(from_mapping(made(name))) for name in EFFORTS]
+    numbers = [len(study.models()) + len(study.fine_tunes()) for study in studies]
     assert numbers == sorted(set(numbers))
 
 
 def test_without_donors_cells_are_divided() -> None:
-    made = configuration(cells(batch="", n_cells=500, n_genes=300), "mine", "quick")
-    study = Study(from_mapping(made))
+    few = configuration(cells(batch="", n_cells=500, n_genes=300), "mine", "quick")
+    study = Study(from_mapping(few))
     assert study.targets["mine"].split_spec().by == "cell"
     assert (study.config.quality.min_genes, study.config.pretraining.batch) == (30, 64)
     assert study.datasets["mine"].max_cells == 20_000
@@ -53,13 +60,26 @@ def test_without_donors_cells_are_divided() -> None:
 def test_other_corpora_are_files_or_data_sets_of_the_study(tmp_path: Path) -> None:
     other = tmp_path / "other cells.h5ad"
     other.write_bytes(b"")
-    made = configuration(cells(), "mine", "default", ["kang", str(other)], "counts")
-    study = Study(from_mapping(made))
+    options = {"corpora": ["kang", str(other)], "corpus_layer": "counts"}
+    study = Study(from_mapping(made("default", **options)))
     assert list(study.corpora) == ["mine_pool", "kang", "other-cells"]
     assert study.targets["mine"].corpora == ["mine_pool", "kang", "other-cells"]
     assert study.datasets["other-cells"].layer == "counts"
     with pytest.raises(ConfigError, match="no such file.*did you mean 'kang'"):
-        configuration(cells(), "mine", "default", ["kangg"])
+        made("default", corpora=["kangg"])
+    with pytest.raises(ConfigError, match="the study, or another corpus, has that name.*--name"):
+        made("default", corpora=["kang", "kang"])
+
+
+def test_names_are_numbered_where_they_are_taken(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "mine.h5ad").write_bytes(b"")
+    corpora = [str(tmp_path / place / "mine.h5ad") for place in ("a", "b")]
+    one = made("quick", corpora=corpora, models={Path("/m/mine"): "mine", Path("/n"): "mine_pool"})
+    from_mapping(one)
+    names = [entry["name"] for entry in [*one["corpora"], *one["models"]]]
+    assert names == ["mine_pool", "mine-2", "mine-3", "mine-4", "mine_pool-2"]
 
 
 def test_an_unknown_effort_is_refused() -> None:

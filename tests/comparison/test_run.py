@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from selfcell.comparison import run as module
 from selfcell.comparison.answer import Comparison, read
 from selfcell.comparison.run import run
 from selfcell.errors import DataError, StudyError
+from selfcell.job import write_json
 from selfcell.stats.predictions import COSTS
 from selfcell.stats.pretrain import VERDICTS
 from tests.cells import user_cells
@@ -33,8 +35,8 @@ VERDICT = {
 }  # fmt: skip
 COST = {
     "study": "mine", "rule": "pretrain", "corpus": "mine_pool", "target": "none",
-    "method": "random_mask", "seed": 0, "wall_s": 9.0, "cpu_s": 90.0, "peak_mb": 512.0,
-    "run_hash": "a",
+    "method": "random_mask", "seed": 0, "wall_s": 9.0, "cpu_s": 90.0, "gpu_s": 0.0,
+    "peak_mb": 512.0, "run_hash": "a",
 }  # fmt: skip
 
 
@@ -112,6 +114,18 @@ def test_the_answer_is_read_and_said(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert said in repr(answer)
     assert list(answer.answers["answer"]) == ["no"]
+
+
+def test_what_is_not_known_of_a_ready_model_is_left_out(tmp_path: Path) -> None:
+    unknown = {"shared_variance": math.nan, "cpu_s": math.nan, "corpus": "given"}
+    genes = {"genes": 80, "found": 60, "share": 0.75, "missing": ["A"], "counts_kept": 0.6214}
+    write_json(genes, tmp_path / "mine/ready/given/alignment/mine.json")
+    about = read(finished(tmp_path / "mine", **unknown), "mine")
+    (row,) = json.loads(json.dumps(about["answers"], allow_nan=False))
+    assert (row["shared_variance"], row["cpu_s"]) == (None, None)
+    text = Comparison(about | {"cells": {"types": [], "left_out": {}}}).text()
+    assert "pre-train on given" in text and "took" not in text and "nan" not in text
+    assert row["genes"] == genes and "60 of its 80 genes are in the file, with 62% of" in text
 
 
 def test_controls_are_no_answer(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def test_every_page_is_there(site: Path) -> None:
 
 def test_the_reference_documents_what_is_public(site: Path) -> None:
     said = text(site / "reference" / "index.html")
-    for name in ("load", "pretrain", "Model", "annotate", "import_checkpoint", "push", "to_h5ad"):
+    own = ("load", "pretrain", "compare", "Comparison", "Model", "annotate", "examine")
+    for name in (*own, "import_checkpoint", "push", "to_h5ad"):
         assert name in said
     for name in METHODS:
         assert name.replace("_", " ") in text(site / "methods" / "index.html")

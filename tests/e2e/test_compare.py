@@ -38,24 +38,33 @@ def cells(smoke: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(cells: Path, *more: str) -> Sequence[str]:
     """A command line on the file."""
     start = ["compare", cells.name, "--labels", "type, by hand", "--batch", "donor"]
+    start += ["--model", "a model"] if (cells.parent / "a model").exists() else []
     return [*start, "--layer", "counts", "--effort", "quick", "--min-test", "5", *more]
 
 
 def test_from_the_wheel_to_the_answer(installed: Installed, cells: Path) -> None:
     folder = cells.parent
+    small = ["--steps", "40", "--genes", "300", "--hidden", "32", "16", "--layer", "counts"]
+    installed.selfcell(folder, "pretrain", cells.name, "--out", "a model", *small)
     done = installed.selfcell(folder, *words(cells, "--json", "--cores", "2"))
     about = json.loads(done.stdout)
     results = folder / "results" / "my-cells-1"
     assert about == json.loads((results / "answer.json").read_text())
     assert sorted(about["cells"]["types"]) == sorted(NAMES.values())
-    (row,) = about["answers"]
-    low, high = row["interval_95"]
-    assert row["answer"] in ("yes", "no", "undecided") and low <= row["difference"] <= high
-    assert row["smallest_detectable"] >= 0 and row["cpu_s"] > 0
-    verdicts = VERDICTS.read(results / "verdicts.parquet")
-    assert verdicts.shared_variance.item() == row["shared_variance"]
+    rows = {row["corpus"]: row for row in about["answers"]}
+    own, given = rows["my-cells-1_pool"], rows["a-model"]
+    for row in rows.values():
+        low, high = row["interval_95"]
+        assert row["answer"] in ("yes", "no", "undecided") and low <= row["difference"] <= high
+        assert row["smallest_detectable"] >= 0
+    verdicts = VERDICTS.read(results / "verdicts.parquet").set_index("corpus")
+    assert own["cpu_s"] > 0
+    assert own["shared_variance"] == verdicts.shared_variance["my-cells-1_pool"]
+    assert given["cpu_s"] is None and "whether it saw these cells" in given["note"]
+    assert "frozen" in given["best_with"] and given["genes"]["found"] == 300
     assert all(Path(place).exists() for place in about["files"].values())
-    assert {path.name for path in folder.iterdir()} == {cells.name, "results", ".snakemake"}
+    left = {path.name for path in folder.iterdir()}
+    assert left == {cells.name, "a model", "results", ".snakemake"}
     provenance = json.loads((results / "provenance.json").read_text())
     assert str(REPO) not in json.dumps(provenance)
     assert str(REPO) not in done.stderr

@@ -21,6 +21,7 @@ from selfcell.figures import (
     cost,
     embedding,
     gain_map,
+    integration,
     label_efficiency,
     pretexts,
     programmes,
@@ -29,6 +30,7 @@ from selfcell.figures import (
     reconstruction,
     sweeps,
     training,
+    unseen,
 )
 from selfcell.stats.by_type import changes
 from selfcell.stats.claims import Ours, ledger
@@ -147,6 +149,20 @@ def other_tasks(scores: pd.DataFrame) -> pd.DataFrame:
     one = own[own.target == own.target.iloc[0]]
     one = one.assign(task="protein", regime="all", target="cite_200")
     parts += [one.assign(metric=name) for name in protein.METRICS]
+    mixed = held[(held.draw == 0) & (held.target == own.target.iloc[0])]
+    mixed = mixed.assign(task="integrate", target="baron_donors", readout="none")
+    parts += [mixed.assign(metric=name) for name in (*integration.DRAWN, "nmi")]
+    far = rows[rows.target == own.target.iloc[0]]
+    far = far[far.readout.isin(["probe", "none"]) & (far["mode"] != "fine-tuned")]
+    far = far.assign(task="unseen", target="kang_to_pbmc3k", regime="30")
+    parts.append(far)
+    for kind, loss in (("removed", 0.2), ("renamed", 0.4)):
+        parts += [
+            far.assign(
+                level="genes", label=f"{kind} {share:g}", value=far.value * (1 - loss * share)
+            )
+            for share in (0.25, 0.5)
+        ]
     return pd.concat([scores, *parts], ignore_index=True)
 
 
@@ -181,6 +197,8 @@ def made_table(name: str, size: str) -> pd.DataFrame:
         "confusion": lambda: confusion.summary(made.predictions, f1, made.truths),
         "reconstruction": lambda: reconstruction.summary(scores),
         "protein": lambda: protein.summary(scores),
+        "integration": lambda: integration.summary(scores),
+        "unseen": lambda: unseen.summary(scores),
     }[name]()
 
 

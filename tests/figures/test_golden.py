@@ -18,7 +18,7 @@ TELLING = {
     "contrasts": "difference", "gain_map": "difference", "claims": "ours", "programmes": "high",
     "label_efficiency": "mean", "arms": "value", "pretexts": "low", "cost": "cpu_s",
     "sweeps": "mean", "per_type": "difference", "confusion": "share", "reconstruction": "mean",
-    "protein": "high",
+    "protein": "high", "integration": "mean", "unseen": "mean",
     "embedding": "umap1", "collapse": "effective_rank", "training": "value", "qc": "n_genes",
 }  # fmt: skip
 

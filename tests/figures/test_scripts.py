@@ -32,7 +32,7 @@ def run_folder(folder: Path) -> list[Path]:
     card = {
         "rule": "frozen", "run_hash": "abc", "spec": {"study": "made"}, "config_hash": "c",
         "inputs": {}, "code": "d", "git": "e", "seeds": {}, "versions": {}, "hardware": {},
-        "cost": {"wall_s": 1.0, "cpu_s": 1.0, "peak_mb": 1.0},
+        "cost": {"wall_s": 1.0, "cpu_s": 1.0, "gpu_s": 0.0, "peak_mb": 1.0},
     }  # fmt: skip
     (run / "card.json").write_text(json.dumps(card))
     (folder / "runs.txt").write_text(f"{run}\n")

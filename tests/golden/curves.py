@@ -41,7 +41,7 @@ def curve(name: str) -> list[float]:
     """Loss of each step, in float32."""
     method = make(name, context(dropout=0.1))
     descent = optimiser(method, 1e-3, 0.01)
-    rows = fit(method, Cells(), descent, Plan(STEPS, log_every=1))
+    rows, _ = fit(method, Cells(), descent, Plan(STEPS, log_every=1))
     return [row["loss"] for row in rows]
 
 

@@ -64,7 +64,7 @@ def changes(rank: int, ranks: int) -> dict[str, torch.Tensor]:
         method = make(name, part.known)
         before = [p.detach().clone() for p in method.parameters()]
         descent = torch.optim.SGD(method.parameters(), lr=0.5)
-        history = fit(method, part, descent, Plan(3, log_every=1))
+        history, _ = fit(method, part, descent, Plan(3, log_every=1))
         moved = [(p - q).flatten() for p, q in zip(method.parameters(), before, strict=True)]
         last = torch.tensor([history[-1]["loss"]])
         out[f"{name}/loop"] = torch.cat([last, *moved]).detach()

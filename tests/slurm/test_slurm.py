@@ -112,7 +112,8 @@ def test_slurm_is_asked_for_what_the_profile_says(study: dict[str, Job]) -> None
     groups = {name.split("_")[0] for kind, name in submitted if kind == "group"}
     alone = {name for kind, name in submitted if kind == "rule"}
     assert groups == {"data", "frozen"}
-    assert alone == {"pretrain", "finetune", "protein", "baseline", "integrate", "collect"}
+    evaluated = {"finetune", "protein", "baseline", "integrate", "continued"}
+    assert alone == {"pretrain", *evaluated, "collect"}
 
 
 def test_the_readme_gives_the_command_that_is_run_here() -> None:

@@ -162,8 +162,8 @@ def study(
     costs = [
         {
             "study": "made", "rule": "pretrain", "corpus": "kang_ctrl", "target": "none",
-            "method": method, "seed": seed, "wall_s": 20.0, "cpu_s": 30.0 + seed, "peak_mb": 900.0,
-            "run_hash": f"{method}{seed}",
+            "method": method, "seed": seed, "wall_s": 20.0, "cpu_s": 30.0 + seed, "gpu_s": 0.0,
+            "peak_mb": 900.0, "run_hash": f"{method}{seed}",
         }
         for method in pretexts
         for seed in range(seeds)

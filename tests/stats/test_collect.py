@@ -11,14 +11,15 @@ import score_factory as factory
 
 from selfcell.errors import DataError
 from selfcell.stats import collect, table
-from selfcell.stats.predictions import PREDICTIONS, read_truth
+from selfcell.stats.predictions import COSTS, PREDICTIONS, read_truth
 
 
 def card(rule: str, run_hash: str, spec: dict) -> dict:
     return {
         "rule": rule, "run_hash": run_hash, "spec": {"study": "made", **spec}, "config_hash": "c",
         "inputs": {}, "code": "d", "git": "e", "seeds": {}, "versions": {"numpy": "2"},
-        "hardware": {"cores": 2}, "cost": {"wall_s": 1.5, "cpu_s": 2.5, "peak_mb": 300.0},
+        "hardware": {"cores": 2},
+        "cost": {"wall_s": 1.5, "cpu_s": 2.5, "gpu_s": 1.5, "peak_mb": 300.0},
     }  # fmt: skip
 
 
@@ -53,9 +54,19 @@ def test_everything_is_gathered(tmp_path: Path) -> None:
     cards = collect.cards([tmp_path / "m", *folders])
     costs = collect.costs(cards)
     assert list(costs.rule) == ["pretrain", "frozen", "frozen"]
-    assert costs.corpus[0] == "kang_ctrl" and costs.cpu_s[0] == 2.5
+    assert costs.corpus[0] == "kang_ctrl" and costs.cpu_s[0] == 2.5 and costs.gpu_s[0] == 1.5
     shared = collect.provenance(cards)
     assert shared["versions"] == [{"numpy": "2"}] and set(shared["runs"]) == {"a", "b", "m"}
+
+
+def test_costs_of_before_gpus_were_counted_are_read(tmp_path: Path) -> None:
+    costs = factory.study(pretexts=("random_mask",), seeds=1, draws=1, scale=0.1).costs
+    costs.drop(columns="gpu_s").to_parquet(tmp_path / "costs.parquet")
+    read = COSTS.read(tmp_path / "costs.parquet")
+    assert list(read.columns) == COSTS.names and (read.gpu_s == 0.0).all()
+    costs.drop(columns="cpu_s").to_parquet(tmp_path / "costs.parquet")
+    with pytest.raises(DataError, match="cpu_s"):
+        COSTS.read(tmp_path / "costs.parquet")
 
 
 def test_missing_runs_are_errors(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,11 @@ def test_should_i_pretrain(made: factory.Made, tmp_path: Path) -> None:
     assert list(frame.shared_variance) == [expected, expected]
     with pytest.raises(DataError, match="no shared variance of target 'pbmc3k'"):
         verdict_table(*tables, made.shared.iloc[:0], made.truths, FAST)
+    ready = replace(FAST, ready=("kang_ctrl",))
+    given = verdict_table(*tables, made.shared.iloc[:0], made.truths, ready)
+    VERDICTS.write(given, tmp_path / "v.parquet")
+    assert given.shared_variance.isna().all() and given.note.str.contains("is not known").all()
+    assert list(given.difference) == list(frame.difference)
 
 
 @pytest.mark.parametrize(

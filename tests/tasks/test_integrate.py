@@ -18,9 +18,17 @@ from selfcell.data.store import Store
 from selfcell.data.types import common
 from selfcell.errors import ConfigError, DataError, StoreError
 from selfcell.metrics import integrate as metrics
-from selfcell.specs import IntegrateSpec, Mixture, Network, PretrainSpec, Training
+from selfcell.specs import (
+    ContinuedSpec,
+    FrozenSpec,
+    IntegrateSpec,
+    Mixture,
+    Network,
+    PretrainSpec,
+    Training,
+)
 from selfcell.stats import table
-from selfcell.tasks import integrate, model
+from selfcell.tasks import evaluate, integrate, model
 from selfcell.tasks.pretrain import pretrain
 from tests.data import factory
 
@@ -48,10 +56,17 @@ def both(**changes: Any) -> Mixture:
 def spec(**changes: Any) -> IntegrateSpec:
     fields: dict[str, Any] = {
         "study": "t", "protocol": "intended", "target": "mix", "cells": mixture(),
-        "rivals": ["pca"], "network": NETWORK, "networks": {"mae": NETWORK}, "seeds": [0],
-        "fine_tune": [("c", "mae")], "steps": 20,
+        "rivals": ["pca"], "network": NETWORK, "seeds": [0],
     }  # fmt: skip
     return IntegrateSpec(**{**fields, **changes})
+
+
+def further(**changes: Any) -> ContinuedSpec:
+    fields: dict[str, Any] = {
+        "study": "t", "protocol": "intended", "target": "mix", "cells": mixture(), "corpus": "c",
+        "method": "mae", "seed": 0, "steps": 20, "scratch": True,
+    }  # fmt: skip
+    return ContinuedSpec(**{**fields, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +94,6 @@ def trained(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> model.T
     made = pretrain(task, corpus, {})
     folder = tmp_path_factory.mktemp("model")
     model.save(folder, made.method, task, corpus.genes, made.health, {"run_hash": "abc"})
-    assert model.run_hash(folder) == "abc"
     return model.load(folder)
 
 
@@ -131,10 +145,12 @@ def test_batches_that_are_not_known_are_refused(stores: Stores) -> None:
         integrate.Data.read("mix", mixture(sources=one), stores)
 
 
-def test_a_network_comes_frozen_and_trained_on_and_from_scratch(
+def test_a_network_goes_on_learning_beside_one_from_scratch(
     trained: model.Trained, data: integrate.Data
 ) -> None:
-    arms = list(integrate.networks(spec(), [trained], data))
+    arms = [
+        *integrate.continued(trained, data, further()), integrate.frozen(trained, NETWORK, data),
+    ]  # fmt: skip
     named = [(arm.method, arm.corpus, arm.init, arm.mode) for arm in arms]
     assert named == [
         ("mae", "c", "pretrained", "fine-tuned"),
@@ -144,11 +160,8 @@ def test_a_network_comes_frozen_and_trained_on_and_from_scratch(
     tuned, scratch, frozen = (arm.z_ND for arm in arms)
     assert not np.allclose(tuned, frozen, atol=1e-3)
     assert not np.allclose(tuned, scratch, atol=1e-3)
-    again = next(integrate.networks(spec(), [trained], data)).z_ND
-    assert np.array_equal(again, tuned)
-    only = list(integrate.networks(spec(fine_tune=[]), [trained], data))
-    assert [arm.mode for arm in only] == ["frozen"]
-    assert np.array_equal(only[0].z_ND, frozen)
+    (again,) = integrate.continued(trained, data, further(scratch=False))
+    assert np.array_equal(again.z_ND, tuned)
     assert arms[0].n_train > 100 and arms[2].n_train == 0
 
 
@@ -159,9 +172,22 @@ def test_training_on_begins_where_pre_training_ended(
     about = dict(trained.about)
     about["spec"] = {**about["spec"], "training": {**about["spec"]["training"], "lr": 1e-7}}
     still = dataclasses.replace(trained, about=about)
-    begun = integrate.continued(still, data, spec(steps=1), fresh=False)
+    begun = next(integrate.continued(still, data, further(steps=1)))
     frozen = integrate.frozen(trained, NETWORK, data)
     assert begun.z_ND == pytest.approx(frozen.z_ND, abs=1e-3)
+
+
+def test_a_frozen_networks_job_scores_each_mixture(
+    trained: model.Trained, data: integrate.Data, stores: Stores
+) -> None:
+    asked = FrozenSpec(
+        study="t", protocol="intended", corpus="c", method="mae", seed=0, network=NETWORK,
+        readouts=["knn1"], integrate={"mix": mixture()},
+    )  # fmt: skip
+    ((scores, predictions),) = evaluate.frozen(asked, trained, stores, [], {}, "run").frames
+    arm = integrate.frozen(trained, NETWORK, data)
+    assert scores.equals(integrate.score(asked, data, [arm], "run")[0])
+    assert set(scores.method) == {"mae"} and predictions.empty
 
 
 def test_no_arm_but_the_perfect_one_depends_on_types(
@@ -170,11 +196,14 @@ def test_no_arm_but_the_perfect_one_depends_on_types(
     mixed = np.random.default_rng(0).permutation(data.type_N)
     other = dataclasses.replace(data, type_N=mixed)
     asked = spec(rivals=["pca", "random_encoder", "random_embedding", "batch_only", "perfect"])
-    for before, after in zip(
-        (*rivals.rivals(asked, data), *integrate.networks(asked, [trained], data)),
-        (*rivals.rivals(asked, other), *integrate.networks(asked, [trained], other)),
-        strict=True,
-    ):
+    every = [
+        [
+            *rivals.rivals(asked, cells), *integrate.continued(trained, cells, further()),
+            integrate.frozen(trained, NETWORK, cells),
+        ]
+        for cells in (data, other)
+    ]  # fmt: skip
+    for before, after in zip(*every, strict=True):
         same = np.array_equal(before.z_ND, after.z_ND)
         assert same == (before.method != "perfect"), before.method
 
@@ -210,8 +239,8 @@ def test_rows_keep_the_contract_and_harmony_mixes_batches(
     shifted[data.batch_N == "d0", :10] += 2.0
     moved = dataclasses.replace(data, x_NG=type(data.x_NG)(shifted), before_ND=shifted)
     flat = integrate.Arm("flat", "none", "random", "baseline", 0, np.ones_like(data.before_ND))
-    asked = spec(rivals=["pca", "harmony", "batch_only", "perfect"], fine_tune=[])
-    arms = [*rivals.rivals(asked, moved), *integrate.networks(asked, [trained], data), flat]
+    asked = spec(rivals=["pca", "harmony", "batch_only", "perfect"])
+    arms = [*rivals.rivals(asked, moved), integrate.frozen(trained, NETWORK, data), flat]
     scores, predictions = integrate.score(asked, moved, arms, "run")
     table.validate(scores)
     assert predictions.empty
@@ -230,6 +259,7 @@ def test_rows_keep_the_contract_and_harmony_mixes_batches(
 def test_a_spec_survives_its_json() -> None:
     asked = spec(cells=both())
     assert IntegrateSpec.from_json(asked.to_json()) == asked
+    assert ContinuedSpec.from_json(further().to_json()) == further()
 
 
 def test_scvi_is_given_counts_and_batches(

@@ -126,7 +126,7 @@ def test_known_batches_keep_their_covariate(made: Made) -> None:
 def test_frozen_rows_keep_the_contract(made: Made, data: protein.Data) -> None:
     stores, split = made
     trained = encoder(stores["a"])
-    found = evaluate.frozen(frozen_spec(), trained, stores, [split], "run")
+    found = evaluate.frozen(frozen_spec(), trained, stores, [split], {}, "run")
     assert found.genes is None
     scores = found.frames[0][0]
     table.validate(scores)

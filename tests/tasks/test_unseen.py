@@ -18,9 +18,9 @@ from selfcell import job
 from selfcell.baselines import unseen as rivals
 from selfcell.data.specs import CorpusSource, LabelSpec
 from selfcell.errors import ConfigError, DataError
-from selfcell.specs import Network, UnseenSpec
+from selfcell.specs import Afar, FrozenSpec, Network, UnseenSpec
 from selfcell.stats import table
-from selfcell.tasks import model, unseen
+from selfcell.tasks import evaluate, model, unseen
 from selfcell.tasks.unseen import KINDS, Level
 from tests.data import factory
 from tests.tree import REPO
@@ -31,13 +31,25 @@ TYPES = {name: {"a": (name,), "b": (NAMES[name],)} for name in NAMES}
 SHARES = [0.25, 0.5, 0.75]
 
 
+def afar(**changes: Any) -> Afar:
+    fields: dict[str, Any] = {
+        "reference": CorpusSource(dataset="a", where={"condition": ("CTRL",)}), "query": "b",
+        "types": TYPES, "shares": SHARES, "max_cells": 1000, "readouts": ["probe", "prototype"],
+        "labels": LabelSpec(regimes=(10,), draws=2, min_test=5),
+    }  # fmt: skip
+    return Afar(**{**fields, **changes})
+
+
+FROZEN = FrozenSpec(
+    study="t", protocol="intended", corpus="c", method="mae", seed=0, network=NETWORK,
+    readouts=["knn1"], unseen={"a_to_b": afar()},
+)  # fmt: skip
+
+
 def spec(**changes: Any) -> UnseenSpec:
     fields: dict[str, Any] = {
-        "study": "t", "protocol": "intended", "target": "a_to_b", "query": "b", "types": TYPES,
-        "reference": CorpusSource(dataset="a", where={"condition": ("CTRL",)}), "shares": SHARES,
-        "labels": LabelSpec(regimes=(10,), draws=2, min_test=5), "max_cells": 1000,
-        "rivals": list(rivals.RIVALS), "network": NETWORK, "networks": {"mae": NETWORK},
-        "readouts": ["probe", "prototype"], "seeds": [0, 1],
+        "study": "t", "protocol": "intended", "target": "a_to_b", "cells": afar(),
+        "rivals": list(rivals.RIVALS), "network": NETWORK, "seeds": [0, 1],
     }  # fmt: skip
     return UnseenSpec(**{**fields, **changes})
 
@@ -58,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def data(made) -> unseen.Data:
     stores, split = made
-    return unseen.Data.read(spec(), stores, split)
+    return unseen.Data.read("a_to_b", afar(), stores, split)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +82,7 @@ def scores(data: unseen.Data) -> pd.DataFrame:
 def encoder(data: unseen.Data) -> model.Trained:
     """A network with random weights, in the place of a pre-trained one."""
     net = model.new_encoder(len(data.store.gene_ids), NETWORK, 0).eval()
-    about = {"spec": {"corpus": {"name": "c"}, "method": "mae", "seed": 0}}
-    return model.Trained(net, None, data.store.gene_ids, "ok", about)
+    return model.Trained(net, None, data.store.gene_ids, "ok", {})
 
 
 def test_the_query_is_the_targets_test_cells_and_types_meet(made, data: unseen.Data) -> None:
@@ -88,11 +99,11 @@ def test_the_query_is_the_targets_test_cells_and_types_meet(made, data: unseen.D
 def test_a_type_without_a_common_name_is_left_out(made) -> None:
     stores, split = made
     fewer = {name: by for name, by in TYPES.items() if name != "beta"}
-    data = unseen.Data.read(spec(types=fewer), stores, split)
+    data = unseen.Data.read("a_to_b", afar(types=fewer), stores, split)
     assert data.truth.classes == ["alpha", "delta"]
     assert len(data.truth.test_N) == sum(label != "B" for label in split["test_labels"])
     with pytest.raises(DataError, match="'Z' is no label of a cell"):
-        unseen.Data.read(spec(types={"alpha": {"b": ("Z",)}}), stores, split)
+        unseen.Data.read("a_to_b", afar(types={"alpha": {"b": ("Z",)}}), stores, split)
 
 
 def test_removed_genes_leave_counts_and_totals(data: unseen.Data) -> None:
@@ -154,12 +165,21 @@ def test_fewer_genes_hurt_and_knowing_which_helps(scores: pd.DataFrame) -> None:
 
 
 def test_a_frozen_network_is_scored_by_its_readouts(data: unseen.Data) -> None:
-    found = unseen.frozen(spec(), encoder(data), data, "run").frames()[0]
+    found = unseen.frozen(FROZEN, encoder(data), data, "run").frames()[0]
     table.validate(found)
     assert set(found.readout) == {"probe", "prototype"}
     assert set(found.corpus) == {"c"} and set(found.n_labels) == {30}
-    again = unseen.frozen(spec(), encoder(data), data, "run").frames()[0]
+    again = unseen.frozen(FROZEN, encoder(data), data, "run").frames()[0]
     assert found.equals(again)
+
+
+def test_a_frozen_networks_job_reads_the_query_of_each_unseen_target(
+    made, data: unseen.Data
+) -> None:
+    stores, split = made
+    found = evaluate.frozen(FROZEN, encoder(data), stores, [], {"a_to_b": split}, "run")
+    ((scores, _),) = found.frames
+    assert scores.equals(unseen.frozen(FROZEN, encoder(data), data, "run").frames()[0])
 
 
 def test_a_collapsed_code_has_rows_without_values(data: unseen.Data) -> None:

@@ -71,7 +71,7 @@ def test_one_process_is_alone() -> None:
     before = torch.get_num_threads()
     distributed.enter(["script"], 1, cores=before)
     assert distributed.rank() == 0 and torch.get_num_threads() == before
-    cost = {"cpu_s": 1.0, "peak_mb": 2.0}
+    cost = {"cpu_s": 1.0, "gpu_s": 0.0, "peak_mb": 2.0}
     assert distributed.leave_but_first(cost) == cost
 
 

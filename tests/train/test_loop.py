@@ -11,8 +11,10 @@ from selfcell.errors import DivergenceError, StoreError
 from selfcell.methods.base import Batch
 from selfcell.nets.mlp import MLP
 from selfcell.rng import Noise, torch_generator
+from selfcell.train import loop
 from selfcell.train.checkpoint import StateFile
-from selfcell.train.loop import EXIT_RETRY, Plan, fit
+from selfcell.train.loop import Plan, fit
+from selfcell.train.signals import EXIT_RETRY
 
 
 class Toy(nn.Module):
@@ -50,7 +52,7 @@ def run(batches, state=None, plan=None, measure=None):
     model = Toy()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
     plan = plan or Plan(40, decay_every=10, decay=0.5, log_every=5, save_every_s=0.0)
-    history = fit(model, batches, optimiser, plan, state=state, measure=measure)
+    history, _ = fit(model, batches, optimiser, plan, state=state, measure=measure)
     return model, history
 
 
@@ -101,6 +103,75 @@ def test_rows_come_at_the_first_step_that_is_not_before_their_time(every, steps)
     for before, row in zip([0, *steps], history, strict=False):
         part = [each["loss"] for each in single[before : int(row["step"])]]
         assert row["loss"] == pytest.approx(sum(part) / len(part))
+
+
+def validated(losses):
+    """A measure that gives these validation losses, one a row of five steps."""
+    return lambda step: {"validation_loss": losses[step // 5 - 1]}
+
+
+def weights_at(step):
+    """What a run that is not stopped has at a step."""
+    plan = Plan(step, decay_every=10, decay=0.5, log_every=5)
+    return run(Cells(), plan=plan)[0].state_dict()
+
+
+def test_the_weights_of_the_least_validation_loss_are_kept():
+    model, history = run(Cells(), measure=validated([5, 3, 4, 2, 6, 7, 8, 9]))
+    assert len(history) == 8
+    best = weights_at(20)
+    assert all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("killed_at", [None, 8, 22, 29])
+def test_a_run_ends_when_the_least_validation_loss_has_stood_for_long(tmp_path, killed_at):
+    plan = Plan(40, decay_every=10, decay=0.5, log_every=5, save_every_s=0.0, patience=3)
+    measure = validated([5, 3, 4, 2, 6, 2, 8, 0])
+
+    class Dying(Cells):
+        def batch(self, step):
+            if step == killed_at:
+                raise KeyboardInterrupt
+            return super().batch(step)
+
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    if killed_at is not None:
+        with pytest.raises(KeyboardInterrupt):
+            run(Dying(), state, plan, measure)
+    model = Toy()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    history, ended = fit(model, Cells(), optimiser, plan, state=state, measure=measure)
+    assert ended == "patience" and history[-1]["step"] == 35  # 2 stood through three rows
+    best = weights_at(20)
+    assert all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
+
+
+def test_time_ends_a_run_with_a_row_and_counts_all_attempts(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+    class Slow(Cells):
+        def batch(self, step):
+            now[0] += 30.0
+            return super().batch(step)
+
+    state = StateFile(tmp_path / "state.safetensors", "key")
+    plan = Plan(40, log_every=5, minutes=6.0)
+    with pytest.raises(SystemExit):
+        run(Slow(interrupt=6), state, plan)
+    now[0] += 5000.0  # waiting for the next attempt is no training
+    model = Toy()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    history, ended = fit(model, Slow(), optimiser, plan, state=state)
+    assert ended == "max_minutes"
+    assert [row["step"] for row in history] == [5, 10, 12]
+    assert run(Cells(), plan=Plan(12, minutes=1e6))[1][-1]["step"] == 12
+
+
+def test_a_run_says_that_its_steps_ended_it():
+    model = Toy()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    assert fit(model, Cells(), optimiser, Plan(3)).ended == "max_steps"
 
 
 def test_foreign_and_damaged_state_are_refused(tmp_path):

@@ -85,7 +85,7 @@ def main(processes: int, out: str) -> None:
     """Train, and let the first process write."""
     distributed.enter(sys.argv, processes)
     results = trained(processes)
-    cost = distributed.leave_but_first({"wall_s": 1.0, "cpu_s": 2.0, "peak_mb": 3.0})
+    cost = distributed.leave_but_first({"wall_s": 1.0, "cpu_s": 2.0, "gpu_s": 1.0, "peak_mb": 3.0})
     save_file(results, out, {name: str(value) for name, value in cost.items()})
 
 

@@ -11,7 +11,7 @@ from selfcell.errors import SelfcellError
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT, code_digest
 from selfcell.slices import Slices
-from selfcell.study import NONE, FineTune, Study
+from selfcell.study import NONE, FineTune, Model, Study
 from snakemake.settings.types import DeploymentMethod
 
 try:
@@ -47,7 +47,7 @@ STUDY.export_mirrors()
 
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
-    corpus="|".join([*STUDY.corpora, NONE]),
+    corpus="|".join([*STUDY.corpora, *STUDY.ready, NONE]),
     target="|".join(STUDY.targets),
     protein="|".join(STUDY.proteins) or NONE,
     mixture="|".join(STUDY.mixtures) or NONE,
@@ -104,9 +104,10 @@ def named(pattern, names, key):
     return [f"{name}={pattern.format(**{key: name})}" for name in names]
 
 
-def stores(names):
-    """Stores of some data sets."""
-    return [f"{RESULTS}/data/{name}/store" for name in names]
+def stores(names, corpus=NONE):
+    """Stores of some data sets: in the study's genes, or in those of a ready model."""
+    place = f"ready/{corpus}/cells/{{}}" if corpus in STUDY.ready else "data/{}/store"
+    return [f"{RESULTS}/{place.format(name)}" for name in names]
 
 
 def splits(names):
@@ -114,12 +115,11 @@ def splits(names):
     return [f"{RESULTS}/splits/{name}.json" for name in names]
 
 
-def store_options(targets):
+def store_options(targets, corpus=NONE):
     """`--store NAME=folder` for the data sets of some targets."""
     names = STUDY.stores_of(targets)
     return [
-        f"--store {each}"
-        for each in named(f"{RESULTS}/data/{{name}}/store", names, "name")
+        f"--store {name}={store}" for name, store in zip(names, stores(names, corpus))
     ]
 
 
@@ -132,8 +132,9 @@ def datasets_of(corpus):
 
 def run_files(kind):
     """What a run leaves in its folder."""
-    about = ["card.json"]
+    about = ["card.json"] if kind != "ready" else []
     made = {
+        "ready": ["weights.safetensors", "model.json"],
         "model": ["weights.safetensors", "model.json", "history.parquet"],
         "scores": ["scores.parquet", "predictions.parquet"],
     }
@@ -183,17 +184,3 @@ def gmt_files(names):
 def gene_set_file(wildcards):
     """The collection that the method's parameters name; nothing for most methods."""
     return gmt_files(STUDY.gene_sets(wildcards.method))
-
-
-def fine_tune_job(wildcards):
-    """The fine-tuning job that wildcards name."""
-    return FineTune(
-        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )
-
-
-def protein_job(wildcards):
-    """The job on a protein target that wildcards name."""
-    return FineTune(
-        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
-    )

@@ -10,9 +10,10 @@ rule frozen:
     input:
         model=model_files,
         stores=lambda wildcards: stores(
-            STUDY.stores_of(STUDY.splits_of(wildcards.corpus))
+            STUDY.stores_of(frozen_targets(wildcards)), wildcards.corpus
         ),
         splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
+        queries=lambda wildcards: sorted(set(frozen_queries(wildcards).values())),
     output:
         multiext(f"{FROZEN}/", *run_files("tasks")),
     log:
@@ -28,23 +29,31 @@ rule frozen:
         spec=lambda wildcards: SLICES.frozen(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
         ),
-        stores=lambda wildcards: store_options(STUDY.splits_of(wildcards.corpus)),
+        stores=lambda wildcards: store_options(
+            frozen_targets(wildcards), wildcards.corpus
+        ),
         splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        queries=lambda wildcards: [
+            f"--query {name}={path}"
+            for name, path in frozen_queries(wildcards).items()
+        ],
         model=lambda wildcards: model_folder(wildcards),
         folder=FROZEN,
         code=code("frozen"),
     shell:
         f"python3 {SCRIPTS}/frozen.py"
         " --spec {params.spec:q} --model {params.model} {params.stores}"
-        " {params.splits} --code {params.code} --threads {threads} --out {params.folder}"
-        " 2> >(tee {log} >&2)"
+        " {params.splits} {params.queries} --code {params.code} --threads {threads}"
+        " --out {params.folder} 2> >(tee {log} >&2)"
 
 
 rule finetune:
     input:
         audit=f"{RESULTS}/audit.json",
         model=model_files,
-        store=lambda wildcards: stores([STUDY.targets[wildcards.target].dataset]),
+        store=lambda wildcards: stores(
+            [STUDY.targets[wildcards.target].dataset], wildcards.corpus
+        ),
         split=lambda wildcards: splits([wildcards.target]),
     output:
         multiext(f"{FINETUNE}/", *run_files("scores")),

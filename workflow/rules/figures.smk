@@ -40,6 +40,8 @@ TABLE_INPUTS = {
     "confusion": [PREDICTIONS, SCORES, *splits(STUDY.targets)],
     "reconstruction": [SCORES],
     "protein": [SCORES],
+    "integration": [SCORES],
+    "unseen": [SCORES],
     "embedding": [f"{RESULTS}/maps.parquet"],
     "collapse": [f"{RESULTS}/health.parquet"],
     "training": expand("{folder}/history.parquet", folder=MODEL_FOLDERS),

@@ -1,8 +1,10 @@
-"""Functions that say which models a job reads."""
+"""Functions that say which job wildcards name, and which models it reads."""
 
 
 def model_folder(wildcards):
     """Folder of the weights of an arm."""
+    if wildcards.corpus in STUDY.ready:
+        return f"{RESULTS}/ready/{wildcards.corpus}/model"
     method = STUDY.weights(wildcards.method)
     return MODEL.format(corpus=wildcards.corpus, method=method, seed=wildcards.seed)
 
@@ -11,7 +13,8 @@ def model_files(wildcards):
     """The model to start from; nothing for the scratch arms."""
     if wildcards.corpus == NONE:
         return []
-    return multiext(f"{model_folder(wildcards)}/", *run_files("model"))
+    kind = "ready" if wildcards.corpus in STUDY.ready else "model"
+    return multiext(f"{model_folder(wildcards)}/", *run_files(kind))
 
 
 def model_option(wildcards):
@@ -25,17 +28,38 @@ def mapped_model(corpus):
     return MODEL.format(**first._asdict())
 
 
-def model_folders(target):
-    """Folders of every model evaluated on an integration or unseen target."""
-    return [MODEL.format(**model._asdict()) for model in STUDY.models_of(target)]
+def frozen_across(wildcards):
+    """Integration and unseen targets of a frozen network."""
+    return STUDY.across(Model(wildcards.corpus, wildcards.method, int(wildcards.seed)))
 
 
-def files_of_models(target):
-    """Files of every model evaluated on an integration or unseen target."""
-    folders = model_folders(target)
-    return [f"{folder}/{file}" for folder in folders for file in run_files("model")]
+def frozen_targets(wildcards):
+    """All targets of a frozen network."""
+    return STUDY.splits_of(wildcards.corpus) + frozen_across(wildcards)
 
 
-def model_options(target):
-    """`--model FOLDER` for each of them."""
-    return [f"--model {folder}" for folder in model_folders(target)]
+def frozen_queries(wildcards):
+    """By unseen target of a frozen network, the split of the cells it annotates."""
+    names = [name for name in frozen_across(wildcards) if name in STUDY.unseen]
+    return {name: splits([STUDY.unseen[name].query])[0] for name in names}
+
+
+def fine_tune_job(wildcards):
+    """The fine-tuning job that wildcards name."""
+    return FineTune(
+        wildcards.target, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def protein_job(wildcards):
+    """The job on a protein target that wildcards name."""
+    return FineTune(
+        wildcards.protein, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )
+
+
+def continued_job(wildcards):
+    """The job of a model that goes on learning that wildcards name."""
+    return FineTune(
+        wildcards.mixture, wildcards.corpus, wildcards.method, int(wildcards.seed)
+    )

@@ -2,6 +2,8 @@
 
 # Cells are read at a hundred thousand a minute at least, by the default network on one core.
 PRETRAIN_MINUTES = 4 + CONFIG.pretraining.steps * CONFIG.pretraining.batch // 100_000
+if CONFIG.pretraining.max_minutes is not None:
+    PRETRAIN_MINUTES = min(PRETRAIN_MINUTES, 5 + int(CONFIG.pretraining.max_minutes))
 PROCESSES = CONFIG.pretraining.processes
 MODEL = f"{RESULTS}/models/{{corpus}}/{{method}}/s{{seed}}"
 

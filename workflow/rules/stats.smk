@@ -16,6 +16,10 @@ RUN_FOLDERS = [
         for job in STUDY.protein_jobs()
     ],
     *[INTEGRATE.format(mixture=target) for target in STUDY.mixtures],
+    *[
+        CONTINUED.format(mixture=job.target, **job._asdict())
+        for job in STUDY.continued()
+    ],
     *[UNSEEN.format(afar=target) for target in STUDY.unseen],
 ]
 BY_GENE = expand(
@@ -149,6 +153,7 @@ rule contrasts:
                 "negative_controls": {
                     target.name: target.negative_control for target in CONFIG.targets
                 },
+                "ready": list(STUDY.ready),
             }
         ),
         code=code("contrasts"),

@@ -1,4 +1,4 @@
-"""Score every network and rival on the cells of one integration target."""
+"""Score every rival on the cells of one integration target."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from selfcell import job
 
 def main(args: argparse.Namespace) -> None:
     meter = job.Meter()
-    from itertools import chain
-
     import torch
 
     from selfcell.baselines.integrate import rivals
@@ -20,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.metrics.integrate import library
     from selfcell.provenance import card, short_hash
     from selfcell.specs import IntegrateSpec
-    from selfcell.tasks import integrate, model
+    from selfcell.tasks import integrate
     from selfcell.tasks.results import write_run
 
     library()  # before any work, where it is not installed
@@ -28,13 +26,10 @@ def main(args: argparse.Namespace) -> None:
     spec = IntegrateSpec.from_json(args.spec)
     stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
     inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
-    inputs |= {f"model {each}": model.run_hash(each) for each in args.model}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
     seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}
     data = integrate.Data.read(spec.target, spec.cells, stores)
-    models = (model.load(folder) for folder in args.model)
-    arms = chain(rivals(spec, data), integrate.networks(spec, models, data))
-    frames = integrate.score(spec, data, arms, run_hash)
+    frames = integrate.score(spec, data, rivals(spec, data), run_hash)
     about = card(
         rule="integrate", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
         code=args.code, seeds=seeds, cost=meter.read(), threads=args.threads,
@@ -45,7 +40,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="JSON of selfcell.specs.IntegrateSpec")
-    parser.add_argument("--model", type=Path, action="append", default=[], help="folder; repeat")
     parser.add_argument("--store", action="append", required=True, help="NAME=folder; repeat")
     parser.add_argument("--code", default="", help="digest of the code, for the run's key")
     parser.add_argument("--out", type=Path, required=True, help="run folder to write")

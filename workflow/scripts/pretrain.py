@@ -36,8 +36,8 @@ def main(args: argparse.Namespace) -> None:
     result = pretrain(spec, corpus, read_gmt(args.gene_sets) if args.gene_sets else {}, state)
     cost = distributed.leave_but_first(meter.read())
     with job.atomic(args.out) as folder:
-        notes = {"corpus": dict(corpus.report), "failure": result.failure, "run_hash": run_hash}
-        save(folder, result.method, spec, corpus.genes, result.health, {**notes, "inputs": inputs})
+        notes = {"corpus": dict(corpus.report), "inputs": inputs, "run_hash": run_hash}
+        save(folder, result.method, spec, corpus.genes, result.health, notes | result.notes())
         pd.DataFrame(result.history).to_parquet(folder / "history.parquet", index=False)
         about = card(
             rule="pretrain", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,

@@ -1,4 +1,4 @@
-"""Score every network and rival from one study to the cells of another, with genes missing."""
+"""Score every rival from one study to the cells of another, with genes missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from selfcell import job
 def main(args: argparse.Namespace) -> None:
     meter = job.Meter()
     import torch
-    from tqdm import tqdm
 
     from selfcell.baselines.unseen import rivals
     from selfcell.data.specs import named_paths
@@ -19,21 +18,18 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.store import Store
     from selfcell.provenance import card, short_hash
     from selfcell.specs import UnseenSpec
-    from selfcell.tasks import model, unseen
+    from selfcell.tasks import unseen
     from selfcell.tasks.results import write_run
 
     torch.set_num_threads(args.threads)
     spec, query = UnseenSpec.from_json(args.spec), read_split(args.split)
     stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
     inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
-    inputs |= {f"model {each}": model.run_hash(each) for each in args.model}
     inputs["split"] = query["hash"]
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
     seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}
-    data = unseen.Data.read(spec, stores, query)
+    data = unseen.Data.read(spec.target, spec.cells, stores, query)
     frames = [rows.frames() for rows in rivals(spec, data, run_hash)]
-    for folder in tqdm(args.model, desc=spec.target, unit="model", mininterval=1):
-        frames.append(unseen.frozen(spec, model.load(folder), data, run_hash).frames())
     about = card(
         rule="unseen", run_hash=run_hash, spec=spec.model_dump(mode="json"), inputs=inputs,
         code=args.code, seeds=seeds, cost=meter.read(), threads=args.threads,
@@ -44,7 +40,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="JSON of selfcell.specs.UnseenSpec")
-    parser.add_argument("--model", type=Path, action="append", default=[], help="folder; repeat")
     parser.add_argument("--store", action="append", required=True, help="NAME=folder; repeat")
     parser.add_argument("--split", required=True, help="split file of the query's target")
     parser.add_argument("--code", default="", help="digest of the code, for the run's key")

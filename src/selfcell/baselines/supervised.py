@@ -12,11 +12,13 @@ Shape suffixes: N cells, C classes, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from selfcell.baselines.base import BaselineInputs, Embedded, Supervision
 from selfcell.baselines.random_encoder import embed
+from selfcell.data.device import on_device
 from selfcell.data.loader import Loader
 from selfcell.errors import DataError
 from selfcell.keys import derive
@@ -24,9 +26,10 @@ from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
 from selfcell.tasks.finetune import Classifier, class_weights
 from selfcell.tasks.model import new_encoder
-from selfcell.train.loop import Plan, fit
+from selfcell.tasks.pretrain import plan_of
+from selfcell.train.loop import fit
 from selfcell.train.optim import optimiser
-from selfcell.train.precision import use_bf16
+from selfcell.train.precision import choose_device
 
 
 def learn(corpus: str, given: Supervision, n_genes: int, seed: int) -> MLP:
@@ -43,27 +46,24 @@ def learn(corpus: str, given: Supervision, n_genes: int, seed: int) -> MLP:
             "two at least",
             "leave the baseline out, or choose another corpus",
         )
-    training = given.training
+    training, device = given.training, choose_device(given.training.device)
     model = Classifier(
         new_encoder(n_genes, given.network, seed),
         class_weights(code_N, len(classes)),
         torch_generator(seed, "supervised head", corpus),
-    )
-    epoch = max(1, round(len(given.rows) / training.batch))
-    plan = Plan(
-        training.steps,
-        clip=training.clip,
-        decay_every=training.decay_every * epoch,
-        decay=training.decay,
-        bf16=use_bf16(training.precision),
+    ).to(device)
+    plan = replace(
+        plan_of(training, len(given.rows) / training.batch, device),
         log_every=training.steps,
+        patience=0,  # it has no validation cells
     )
-    batches = Loader(
+    loader = Loader(
         given.cells, given.rows, training.batch, derive("pretrain", seed), label_N=code_N
     )
     title = f"supervised on {corpus}, seed {seed}"
-    fit(model, batches, optimiser(model, training.lr, training.weight_decay), plan, title=title)
-    return model.encoder.eval()
+    descent = optimiser(model, training.lr, training.weight_decay)
+    fit(model, on_device(loader, device), descent, plan, title=title)
+    return model.encoder.cpu().eval()
 
 
 def arms(inputs: BaselineInputs) -> Iterator[Embedded]:

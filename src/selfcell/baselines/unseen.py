@@ -45,13 +45,13 @@ def components(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
     """Principal components of the reference's cells, read as a network's code is."""
     axes = pca.fit(data.x_PG, spec.network.hidden[-1])
     rows.keys = {**rows.keys, "corpus": OWN_POOL}
-    rows.code(spec.shares, spec.readouts, axes.embed)
+    rows.code(spec.cells.shares, spec.cells.readouts, axes.embed)
 
 
 def random_encoder(spec: UnseenSpec, data: Data, rows: Rows, seed: int) -> None:
     """The study's encoder with its initial weights."""
     net = new_encoder(data.x_PG.shape[1], spec.network, seed).eval()
-    rows.code(spec.shares, spec.readouts, partial(embed, net))
+    rows.code(spec.cells.shares, spec.cells.readouts, partial(embed, net))
 
 
 def logreg(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
@@ -61,7 +61,7 @@ def logreg(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
     def fit(_draw: int, cells: np.ndarray, y_P: np.ndarray) -> Predict:
         return _classifier(data, cells, y_P, genes)
 
-    rows.predict(spec.shares, "none", fit)
+    rows.predict(spec.cells.shares, "none", fit)
 
 
 def logreg_shared(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
@@ -75,7 +75,7 @@ def logreg_shared(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
 
         return predict
 
-    rows.predict(spec.shares, "none", fit)
+    rows.predict(spec.cells.shares, "none", fit)
 
 
 def _classifier(data: Data, cells: np.ndarray, y_P: np.ndarray, genes: np.ndarray) -> Predict:
@@ -88,7 +88,7 @@ def majority(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
     """The reference's most frequent type, for every cell."""
     code = int(np.bincount(data.truth.pool_P).argmax())
     predicted_N = np.full(len(data.truth.test_N), code)
-    rows.predict(spec.shares, "none", lambda *_: lambda _view: predicted_N)
+    rows.predict(spec.cells.shares, "none", lambda *_: lambda _view: predicted_N)
 
 
 def permuted(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
@@ -99,12 +99,12 @@ def permuted(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
         predicted_N = rng.permutation(data.truth.test_N)
         return lambda _view: predicted_N
 
-    rows.predict(spec.shares, "none", fit)
+    rows.predict(spec.cells.shares, "none", fit)
 
 
 def perfect(spec: UnseenSpec, data: Data, rows: Rows, _seed: int) -> None:
     """The truth itself."""
-    rows.predict(spec.shares, "none", lambda *_: lambda _view: data.truth.test_N)
+    rows.predict(spec.cells.shares, "none", lambda *_: lambda _view: data.truth.test_N)
 
 
 SEEDED = ("random_encoder",)

@@ -20,35 +20,25 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_file(made)
     common.add_model(made)
-    made.add_argument(
-        "--reference", type=Path, required=True, metavar="FILE",
-        help="cells with labels, any format; required, no default, e.g. --reference ref.h5ad",
-    )  # fmt: skip
-    made.add_argument(
-        "--label", default="cell_type", metavar="COLUMN",
-        help="obs column of the reference that holds the labels (default %(default)s), "
-        "e.g. --label celltype",
-    )  # fmt: skip
-    made.add_argument(
-        "--readout", default="probe", metavar="NAME",
-        help="probe (logistic regression, gives a confidence), prototype, knn1 or knn5 "
-        "(default %(default)s), e.g. --readout knn5",
-    )  # fmt: skip
+    cells = "cells with labels, any format"
+    common.option(made, "--reference", "FILE", cells, "ref.h5ad", kind=Path, required=True)
+    label = "obs column of the reference that holds the labels"
+    common.option(made, "--label", "COLUMN", label, "celltype", default="cell_type")
+    readout = "probe (logistic regression, gives a confidence), prototype, knn1 or knn5"
+    common.option(made, "--readout", "NAME", readout, "knn5", default="probe")
     common.add_matrix(made, "reference-", "the reference")
     common.add_out(made, "the labels")
-    common.add_batch(made)
-    common.add_min_found(made)
+    common.add_embedding(made)
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, embed both, learn, name, write, report."""
-    common.require_writable(args.out)
+    common.require_writable(args.out, args.file, args.reference)
     from selfcell import api
-    from selfcell.data.own import opened
 
     model = api.load(args.model)
-    with opened(args.file) as cells, opened(args.reference) as reference:
+    with common.opened(args.file) as cells, common.opened(args.reference) as reference:
         model.annotate(
             cells, reference, args.label, args.readout, layer=args.layer, gene_ids=args.gene_ids,
             reference_layer=args.reference_layer, reference_gene_ids=args.reference_gene_ids,

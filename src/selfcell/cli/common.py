@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfcell import job
-from selfcell.errors import ConfigError
+from selfcell.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,26 +33,72 @@ def make_parser(command: str, text: str, example: str) -> argparse.ArgumentParse
     return parser
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
-    """The file of cells, and which matrix and genes of it are meant."""
+def option(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    metavar: str,
+    what: str,
+    example: object,
+    *,
+    default: object = None,
+    shown: object = None,
+    kind: Callable[[str], object] = str,
+    required: bool = False,
+    many: bool = False,
+) -> None:
+    """Add an option whose help ends in its default and an example.
+
+    Args:
+        what: what it is, with its unit.
+        example: a value, or several words.
+        shown: what the help says of the default; None: the default itself.
+        kind: what makes the value out of the text.
+        many: one value or more after the flag.
+    """
+    said = "required, no default" if required else f"default: {default if shown is None else shown}"
     parser.add_argument(
-        "file", type=Path, help="cells: .h5ad, 10x .h5, 10x folder, .csv (genes in rows) or .zarr"
-    )
+        flag, metavar=metavar, default=default, type=kind, required=required,
+        nargs="+" if many else None,
+        help=_escaped(f"{what} ({said}), e.g. {flag} {example}"),
+    )  # fmt: skip
+
+
+def several(
+    parser: argparse.ArgumentParser, flag: str, metavar: str, what: str, example: object, shown: str
+) -> None:
+    """Add an option that may be given several times; without it the list is empty."""
+    parser.add_argument(
+        flag, metavar=metavar, action="append", default=[],
+        help=_escaped(f"{what}; repeat for several (default: {shown}), e.g. {flag} {example}"),
+    )  # fmt: skip
+
+
+def switch(
+    parser: argparse.ArgumentParser, flag: str, what: str, shown: str, example: str = ""
+) -> None:
+    """Add an option without a value; `shown` is what is done without it."""
+    said = f"{what} (default: {shown}), e.g. {flag} {example}"
+    parser.add_argument(flag, action="store_true", help=_escaped(said))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def add_file(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """The file of cells, and which matrix and genes of it are meant; `more`: other forms."""
+    formats = "cells: .h5ad, 10x .h5, 10x folder, .csv (genes in rows) or .zarr"
+    parser.add_argument("file", type=Path, help=formats + more)
     add_matrix(parser, "", "the file")
 
 
 def add_matrix(parser: argparse.ArgumentParser, prefix: str, what: str) -> None:
     """`--layer` and `--gene-ids`, with a prefix."""
-    parser.add_argument(
-        f"--{prefix}layer", metavar="NAME",
-        help=f"where the raw counts of {what} are: a layer's name, or raw (default: X), "
-        f"e.g. --{prefix}layer counts",
-    )  # fmt: skip
-    parser.add_argument(
-        f"--{prefix}gene-ids", metavar="COLUMN", default="",
-        help=f"var column of the Ensembl ids of {what} (default: gene_ids where it holds them, "
-        f"else the var names), e.g. --{prefix}gene-ids ensembl_id",
-    )  # fmt: skip
+    where = f"where the raw counts of {what} are: a layer's name, or raw"
+    option(parser, f"--{prefix}layer", "NAME", where, "counts", shown="X")
+    ids = f"var column of the Ensembl ids of {what}"
+    shown = "gene_ids where it holds them, else the var names"
+    option(parser, f"--{prefix}gene-ids", "COLUMN", ids, "ensembl_id", default="", shown=shown)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -63,35 +110,50 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_batch(parser: argparse.ArgumentParser) -> None:
-    """`--batch` of embedding."""
-    parser.add_argument(
-        "--batch", type=int, default=1024, metavar="CELLS",
-        help="cells read at once; more takes more memory and gives the same result "
-        "(default %(default)s cells), e.g. --batch 4096",
-    )  # fmt: skip
-
-
-def add_min_found(parser: argparse.ArgumentParser) -> None:
-    """`--min-found` of embedding."""
-    parser.add_argument(
-        "--min-found", type=float, default=0.5, metavar="SHARE",
-        help="refuse cells that have under this share of the model's genes, in [0, 1] "
-        "(default %(default)s), e.g. --min-found 0.3",
-    )  # fmt: skip
+def add_embedding(parser: argparse.ArgumentParser) -> None:
+    """`--batch` and `--min-found` of embedding."""
+    cells = "cells read at once; more takes more memory and gives the same result"
+    option(parser, "--batch", "CELLS", cells, 4096, default=1024, kind=int)
+    share = "refuse cells that have under this share of the model's genes, in [0, 1]"
+    option(parser, "--min-found", "SHARE", share, 0.3, default=0.5, kind=float)
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """`--out` of a table or a copy of the file."""
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="PATH",
-        help=f"a copy of the file with {what} (.h5ad), or {what} alone, a row a cell (.csv, "
-        ".parquet); required, no default, e.g. --out cells.selfcell.h5ad",
-    )  # fmt: skip
+    text = f"a copy of the file with {what} (.h5ad), or {what} alone, a row a cell (.csv, .parquet)"
+    option(parser, "--out", "PATH", text, "cells.selfcell.h5ad", kind=Path, required=True)
 
 
-def require_writable(out: Path) -> None:
-    """Raise ConfigError for a format that `write` does not know; before anything is computed."""
+def add_new_model(parser: argparse.ArgumentParser) -> None:
+    """`--out` and `--licence` of a model that is made."""
+    option(parser, "--out", "FOLDER", "model folder to write", "model", kind=Path, required=True)
+    licence = "licence of the weights, for the card"
+    option(parser, "--licence", "TEXT", licence, "CC-BY-4.0", default="", shown="not stated")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[AnnData]:
+    """A file of cells. Raises DataError as `data.own.opened`, and for a store."""
+    from selfcell.data import own
+
+    if (path / "manifest.json").is_file():
+        remedy = f"selfcell convert {path} --out cells.h5ad"
+        raise DataError(f"{path} is a store of this project", "a file of cells", remedy)
+    with own.opened(path) as adata:
+        yield adata
+
+
+def require_free(out: Path) -> None:
+    """Raise ConfigError where something is there already; before anything is computed."""
+    if out.exists():
+        raise ConfigError(f"--out {out} is there already", "a name that is free")
+
+
+def require_writable(out: Path, *inputs: Path) -> None:
+    """Raise ConfigError for a format that `write` does not know, and for a file that is read;
+    before anything is computed."""
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise ConfigError(f"--out {out} is a file that is read", "another name: it stays as it is")
     if out.suffix not in FORMATS:
         raise ConfigError(f"--out {out}", f"a name that ends in {', '.join(FORMATS)}")
 

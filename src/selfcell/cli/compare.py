@@ -28,63 +28,42 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_cells(made: argparse.ArgumentParser) -> None:
     """What the cells are, and which others go with them."""
-    made.add_argument(
-        "--labels", default="cell_type", metavar="COLUMN",
-        help="obs column of cell types; cells without one are left out (default %(default)s), "
-        "e.g. --labels celltype",
-    )  # fmt: skip
-    made.add_argument(
-        "--batch", default="", metavar="COLUMN",
-        help="obs column of donors or batches: whole ones are held out (default: none, cells are "
-        "divided at random), e.g. --batch donor",
-    )  # fmt: skip
-    made.add_argument(
-        "--corpus", action="append", default=[], metavar="FILE",
-        help="other cells to pre-train on, a file or a data set of the study; repeat for several "
-        "(default: the file's own training cells alone), e.g. --corpus kang",
-    )  # fmt: skip
-    made.add_argument(
-        "--corpus-layer", default="", metavar="NAME",
-        help="where the raw counts of those files are (default: X), e.g. --corpus-layer counts",
-    )  # fmt: skip
+    labels = "obs column of cell types; cells without one are left out"
+    common.option(made, "--labels", "COLUMN", labels, "celltype", default="cell_type")
+    batch = "obs column of donors or batches: whole ones are held out"
+    shown = "none, cells are divided at random"
+    common.option(made, "--batch", "COLUMN", batch, "donor", default="", shown=shown)
+    corpus = "other cells to pre-train on, a file or a data set of the study"
+    common.several(made, "--corpus", "FILE", corpus, "kang", "the file's own training cells alone")
+    layer = "where the raw counts of those files are"
+    common.option(made, "--corpus-layer", "NAME", layer, "counts", default="", shown="X")
+    model = "ready model to judge beside those trained here, a folder or owner/name on the Hub"
+    common.several(made, "--model", "MODEL", model, "model", "none")
 
 
 def _add_run(made: argparse.ArgumentParser) -> None:
     """How much is run, and where."""
-    made.add_argument(
-        "--effort", default="default", metavar="HOW",
-        help="what is run. quick: one pretext task, frozen; default: two, and fine-tuning; full: "
-        "five, five seeds, twenty draws. About 3, 8 and 60 minutes of one core for 3,000 cells "
-        "(default %(default)s), e.g. --effort quick",
+    effort = (
+        "what is run. quick: one pretext task, frozen; default: two, and fine-tuning; full: "
+        "five, five seeds, twenty draws. About 3, 8 and 60 minutes of one core for 3,000 cells"
+    )
+    common.option(made, "--effort", "HOW", effort, "quick", default="default")
+    common.option(
+        made, "--out", "FOLDER", "folder to run in; results/ is made there", "study",
+        default=Path(), shown="the current one", kind=Path,
     )  # fmt: skip
-    made.add_argument(
-        "--out", type=Path, default=Path(), metavar="FOLDER",
-        help="folder to run in; results/ is made there (default: the current one), "
-        "e.g. --out study",
+    name = "of the study and its folder"
+    common.option(made, "--name", "NAME", name, "islets", default="", shown="the file's")
+    cores = "processor cores to use, 0 for all of them"
+    common.option(made, "--cores", "N", cores, 2, default=0, kind=int)
+    common.option(
+        made, "--max-cells", "N", "draw so many cells of the file, 0 for all", 5000,
+        shown="20000 for quick, else all", kind=int,
     )  # fmt: skip
-    made.add_argument(
-        "--name", default="", metavar="NAME",
-        help="of the study and its folder (default: the file's), e.g. --name islets",
-    )  # fmt: skip
-    made.add_argument(
-        "--cores", type=int, default=0, metavar="N",
-        help="processor cores to use (default 0: all of them), e.g. --cores 2",
-    )  # fmt: skip
-    made.add_argument(
-        "--max-cells", type=int, metavar="N",
-        help="draw so many cells of the file, 0 for all (default: 20000 for quick, else all), "
-        "e.g. --max-cells 5000",
-    )  # fmt: skip
-    made.add_argument(
-        "--min-test", type=int, default=15, metavar="N",
-        help="leave types out that have fewer cells to test on (default %(default)s cells), "
-        "e.g. --min-test 10",
-    )  # fmt: skip
-    made.add_argument(
-        "--dry-run", action="store_true",
-        help="say what it would take, and write its configuration (default: run it), "
-        "e.g. --dry-run --json",
-    )  # fmt: skip
+    least = "cells of a type to test on; types that have fewer are left out"
+    common.option(made, "--min-test", "N", least, 10, default=15, kind=int)
+    said = "say what it would take, and write its configuration"
+    common.switch(made, "--dry-run", said, "run it", "--json")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -93,8 +72,8 @@ def main(args: argparse.Namespace) -> None:
 
     answer = compare(
         args.file, args.labels, args.batch, layer=args.layer, gene_ids=args.gene_ids,
-        corpora=args.corpus, corpus_layer=args.corpus_layer, effort=args.effort, out=args.out,
-        name=args.name, cores=args.cores, max_cells=args.max_cells, min_test=args.min_test,
-        dry_run=args.dry_run,
+        corpora=args.corpus, corpus_layer=args.corpus_layer, models=args.model,
+        effort=args.effort, out=args.out, name=args.name, cores=args.cores,
+        max_cells=args.max_cells, min_test=args.min_test, dry_run=args.dry_run,
     )  # fmt: skip
     print(json.dumps(answer.about, indent=1) if args.json else answer.text())

@@ -26,27 +26,20 @@ def parser() -> argparse.ArgumentParser:
         "selfcell convert cells.h5ad --out cells.store --label cell_type",
     )
     common.add_file(made)
-    made.add_argument(
-        "--out", type=Path, required=True, metavar="PATH",
-        help="folder of the store to write; of a store, the .h5ad to write; required, no default, "
-        "e.g. --out cells.store",
-    )  # fmt: skip
+    out = "folder of the store to write; of a store, the .h5ad to write"
+    common.option(made, "--out", "PATH", out, "cells.store", kind=Path, required=True)
+    shown = "none, unknown in every cell"
     for role, (what, example) in ROLES.items():
-        made.add_argument(
-            f"--{role}", default="", metavar="COLUMN",
-            help=f"obs column of the {what} (default: none, unknown in every cell), "
-            f"e.g. --{role} {example}",
-        )  # fmt: skip
+        text = f"obs column of the {what}"
+        common.option(made, f"--{role}", "COLUMN", text, example, default="", shown=shown)
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Convert, report."""
     from selfcell import convert
-    from selfcell.data.own import opened
 
-    if args.out.exists():
-        raise ConfigError(f"--out {args.out} is there already", "a name that is free")
+    common.require_free(args.out)
     is_store = (args.file / "manifest.json").is_file()
     if (args.out.suffix == ".h5ad") != is_store:
         needed = "a name that ends in .h5ad" if is_store else "the name of a folder"
@@ -55,6 +48,6 @@ def main(args: argparse.Namespace) -> None:
         report = convert.to_h5ad(args.file, args.out)
     else:
         columns = {role: getattr(args, role) for role in ROLES}
-        with opened(args.file) as cells:
+        with common.opened(args.file) as cells:
             report = convert.to_store(cells, args.out, columns, args.layer, args.gene_ids)
     common.show({"out": str(args.out), **report}, args.json)

@@ -19,22 +19,18 @@ def parser() -> argparse.ArgumentParser:
         "selfcell doctor cells.h5ad --model model",
     )
     common.add_file(made)
-    made.add_argument(
-        "--model", metavar="MODEL",
-        help="model to hold the genes to, a folder or owner/name on the Hugging Face Hub "
-        "(default: none), e.g. --model model",
-    )  # fmt: skip
+    model = "model to hold the genes to, a folder or owner/name on the Hugging Face Hub"
+    common.option(made, "--model", "MODEL", model, "model", shown="none")
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, examine, report; exits 1 where something is to be mended."""
     from selfcell.api import load
-    from selfcell.data.own import opened
     from selfcell.doctor import examine
 
     model = load(args.model) if args.model else None
-    with opened(args.file) as cells:
+    with common.opened(args.file) as cells:
         facts, findings = examine(cells, args.layer, args.gene_ids, model)
     if args.json:
         common.show({**facts, "findings": [asdict(each) for each in findings]}, True)

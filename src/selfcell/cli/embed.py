@@ -18,19 +18,17 @@ def parser() -> argparse.ArgumentParser:
     common.add_file(made)
     common.add_model(made)
     common.add_out(made, "the embedding")
-    common.add_batch(made)
-    common.add_min_found(made)
+    common.add_embedding(made)
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, embed, write, report."""
-    common.require_writable(args.out)
+    common.require_writable(args.out, args.file)
     from selfcell import api
-    from selfcell.data.own import opened
 
     model = api.load(args.model)
-    with opened(args.file) as cells:
+    with common.opened(args.file) as cells:
         model.embed(cells, args.layer, args.gene_ids, args.batch, min_found=args.min_found)
         common.write(args.file, cells, [api.EMBEDDING], [], args.out)
         shape = cells.obsm[api.EMBEDDING].shape

@@ -17,15 +17,11 @@ def parser() -> argparse.ArgumentParser:
         "once, compared with its sha256, and kept in the cache.",
         "selfcell example --out pancreas.h5ad",
     )
-    made.add_argument(
-        "--dataset", default="baron", metavar="NAME",
-        help="a data set of resources/datasets.yaml (default %(default)s: 2,142 cells of a human "
-        "pancreas, four people, labelled; 16 MB), e.g. --dataset pbmc3k",
-    )  # fmt: skip
-    made.add_argument(
-        "--out", type=Path, required=True, metavar="PATH",
-        help="file to write (.h5ad); required, no default, e.g. --out pancreas.h5ad",
-    )  # fmt: skip
+    shown = "baron, 2,142 cells of a human pancreas, four people, labelled; 16 MB"
+    which = "a data set of resources/datasets.yaml"
+    common.option(made, "--dataset", "NAME", which, "pbmc3k", default="baron", shown=shown)
+    out = "file to write (.h5ad)"
+    common.option(made, "--out", "PATH", out, "pancreas.h5ad", kind=Path, required=True)
     return made
 
 
@@ -38,8 +34,9 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.data.readers import prepare
     from selfcell.data.registry import Registry
 
-    if args.out.suffix != ".h5ad" or args.out.exists():
-        raise ConfigError(f"--out {args.out}", "a name that ends in .h5ad and is free")
+    common.require_free(args.out)
+    if args.out.suffix != ".h5ad":
+        raise ConfigError(f"--out {args.out}", "a name that ends in .h5ad")
     datasets = Registry.load(REGISTRY).datasets
     if args.dataset not in datasets:
         got = f"--dataset {args.dataset} is none of the registry"

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from selfcell.cli import common
-from selfcell.errors import ConfigError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,36 +17,23 @@ def parser() -> argparse.ArgumentParser:
         "selfcell import-checkpoint best_checkpoint_val.ckpt --genes genes.txt --out model",
     )
     made.add_argument("checkpoint", type=Path, help="the .ckpt file, as Lightning wrote it")
-    made.add_argument(
-        "--genes", type=Path, required=True, metavar="FILE",
-        help="text file of the model's genes in the order of its input: an Ensembl id a line, "
-        "after a tab its symbol; required, no default, e.g. --genes genes.txt",
-    )  # fmt: skip
-    made.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER",
-        help="model folder to write; required, no default, e.g. --out model",
-    )  # fmt: skip
-    made.add_argument(
-        "--method", default="", metavar="NAME",
-        help="what pre-trained it, for the card: masked autoencoders look alike in a checkpoint "
-        "(default: what its names tell), e.g. --method gene_programme",
-    )  # fmt: skip
-    made.add_argument(
-        "--variable-genes", action="store_true",
-        help="the model sees a selection of the genes: cells are then scaled over all genes of a "
-        "file (default: over the model's genes, all of the atlas), e.g. --variable-genes ",
-    )  # fmt: skip
-    made.add_argument(
-        "--licence", default="", metavar="TEXT",
-        help="licence of the weights, for the card (default: not stated), e.g. --licence MIT",
-    )  # fmt: skip
+    common.add_new_model(made)
+    genes = (
+        "text file of the model's genes in the order of its input: an Ensembl id a line, after a "
+        "tab its symbol"
+    )
+    common.option(made, "--genes", "FILE", genes, "genes.txt", kind=Path, required=True)
+    method = "what pre-trained it, for the card: masked autoencoders look alike in a checkpoint"
+    shown = "what its names tell"
+    common.option(made, "--method", "NAME", method, "gene_programme", default="", shown=shown)
+    seen = "the model sees a selection of the genes: cells are then scaled over all genes of a file"
+    common.switch(made, "--variable-genes", seen, "over the model's genes, all of the atlas")
     return made
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, write, report."""
-    if args.out.exists():
-        raise ConfigError(f"--out {args.out} is there already", "a folder to make")
+    common.require_free(args.out)
     from selfcell import importer, job
     from selfcell.api import Model
 

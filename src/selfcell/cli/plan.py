@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +19,19 @@ def parser() -> argparse.ArgumentParser:
         "selfcell plan configs/paper.yaml --workers 100 --gpu-rate 150000",
     )
     made.add_argument("config", type=Path, help="configuration of the study")
-    made.add_argument(
-        "--workers", type=int, default=2, metavar="N",
-        help="jobs that run at once, on a core or a GPU each (default 2), e.g. --workers 100",
+    workers = "jobs that run at once, on a core or a GPU each"
+    common.option(made, "--workers", "N", workers, 100, default=2, kind=int)
+    rate = "cells a second that pre-training reads on one GPU, as benchmarks/train.py measures them"
+    shown = "no GPU, it trains on a core each"
+    common.option(made, "--gpu-rate", "CELLS", rate, 150000, shown=shown, kind=float)
+    common.option(
+        made, "--results", "FOLDER", "where results will be", "/scratch/results",
+        default=Path("results"), kind=Path,
     )  # fmt: skip
-    made.add_argument(
-        "--gpu-rate", type=float, metavar="CELLS",
-        help="cells a second that pre-training reads on one GPU, as benchmarks/train.py measures "
-        "them (default: no GPU, it trains on a core each), e.g. --gpu-rate 150000",
-    )  # fmt: skip
-    made.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="FOLDER",
-        help="where results will be (default results), e.g. --results /scratch/results",
-    )  # fmt: skip
-    made.add_argument(
-        "--cache", default="", metavar="FOLDER",
-        help="of downloads (default: $SELFCELL_CACHE, ~/.cache/selfcell), e.g. --cache cache",
-    )  # fmt: skip
-    made.add_argument(
-        "--offline", action="store_true",
-        help="do not ask the network whether what is to be fetched can be had (default: ask), "
-        "e.g. --offline --json",
-    )  # fmt: skip
+    shown = "$SELFCELL_CACHE, ~/.cache/selfcell"
+    common.option(made, "--cache", "FOLDER", "of downloads", "cache", default="", shown=shown)
+    asked = "do not ask the network whether what is to be fetched can be had"
+    common.switch(made, "--offline", asked, "ask", "--json")
     return made
 
 
@@ -49,11 +39,18 @@ def main(args: argparse.Namespace) -> None:
     """Reckon and print; then say what is missing, if anything is."""
     from selfcell import plan
     from selfcell.config import load_config
+    from selfcell.data.fetch import cache_dir, mirror_list
+    from selfcell.data.reach import out_of_reach
     from selfcell.errors import DataError, FetchError
     from selfcell.study import Study
 
     study = Study(load_config(args.config))
-    facts = reckoned(study, args)
+    mirrors = mirror_list(study.config.mirrors)
+    facts = plan.reckon(study, args.results, args.cache, args.workers, args.gpu_rate)
+    asked = [] if args.offline else plan.missing(study, cache_dir(args.cache), mirrors)
+    distant = {each.artefact.name: each.artefact for each in asked}
+    far = [artefact for artefact in distant.values() if artefact.kind != "local"]
+    facts["out_of_reach"] = out_of_reach(far, mirrors)
     if args.json:
         common.show(facts, True)
     else:
@@ -71,39 +68,6 @@ def main(args: argparse.Namespace) -> None:
     if facts["free_gb"] < facts["disk_gb"]:
         got = f"{args.results} has {facts['free_gb']:.1f} GB of free space"
         raise DataError(got, f"{facts['disk_gb']:.1f} GB", "free some disk space")
-
-
-def reckoned(study: Any, args: argparse.Namespace) -> dict[str, Any]:
-    """All that is known of a study before it runs, by name."""
-    from selfcell import plan
-    from selfcell.data.fetch import cache_dir, mirror_list
-    from selfcell.data.reach import out_of_reach
-    from selfcell.study import Study
-
-    found = plan.shares(study)
-    if args.gpu_rate:
-        found = plan.on_gpus(found, study, args.gpu_rate)
-    mirrors = mirror_list(study.config.mirrors)
-    wanted = [source.artefact for source in plan.missing(study, cache_dir(args.cache), mirrors)]
-    distant = {artefact.name: artefact for artefact in wanted if artefact.kind != "local"}
-    asked = [] if args.offline else list(distant.values())
-    gpu = found["pretrain"].hours if args.gpu_rate else 0.0
-    released = Study(plan.load_config(plan.RELEASED / "config.yaml"))
-    return {
-        "rules": {rule: asdict(share) for rule, share in found.items()},
-        "unknown": [r for r, work in plan.work(study).items() if work.jobs and r not in found],
-        "jobs": sum(share.jobs for share in found.values()),
-        "core_hours": sum(share.hours for share in found.values()) - gpu,
-        "gpu_hours": gpu,
-        "workers": args.workers,
-        "wall_hours": plan.wall_hours(found, args.workers),
-        "memory_gb": max(share.memory_mb for share in found.values()) * args.workers / 1000,
-        "times_the_data": plan.size_mb(study) / plan.size_mb(released),
-        "disk_gb": plan.disk_gb(study),
-        "free_gb": plan.free_gb(args.results),
-        "to_fetch_mb": {artefact.name: artefact.size_mb for artefact in wanted},
-        "out_of_reach": out_of_reach(asked, mirrors),
-    }
 
 
 def page(facts: dict[str, Any]) -> str:

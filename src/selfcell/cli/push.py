@@ -18,17 +18,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("model", type=Path, help="model folder, e.g. one that pretrain wrote")
     made.add_argument("repo", help="owner/name on the Hub; made where it is absent")
-    made.add_argument(
-        "--revision", default="main", metavar="BRANCH",
-        help="branch to commit to (default %(default)s), e.g. --revision trial",
-    )  # fmt: skip
-    made.add_argument(
-        "--private", action="store_true",
-        help="make a repository that others cannot read (default: public), e.g. --private ",
-    )  # fmt: skip
-    made.add_argument(
-        "--message", default="", metavar="TEXT",
-        help="of the commit (default: names the version), e.g. --message 'more cells'",
+    common.option(made, "--revision", "BRANCH", "branch to commit to", "trial", default="main")
+    common.switch(made, "--private", "make a repository that others cannot read", "public")
+    common.option(
+        made, "--message", "TEXT", "of the commit", "'more cells'", default="",
+        shown="names the version",
     )  # fmt: skip
     return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +85,27 @@ def _answer(row: Mapping[str, Any]) -> Iterator[str]:
         f"detectable {row['smallest_detectable']:.3f}"
     )
     yield f"  best with: {row['best_with']}; best without: {row['best_without']}"
-    yield (
-        f"  one network took {row['cpu_s']:.0f} s of processor time; variation of the test cells "
-        f"that the corpus shares: {row['shared_variance']:.2f}"
-    )
+    if row["shared_variance"] is not None:  # of a ready model neither is known
+        yield (
+            f"  one network took {row['cpu_s']:.0f} s of processor time; variation of the test "
+            f"cells that the corpus shares: {row['shared_variance']:.2f}"
+        )
+    if genes := row["genes"]:
+        yield (
+            f"  {genes['found']} of its {genes['genes']} genes are in the file, with "
+            f"{genes['counts_kept']:.0%} of the counts; the others read as 0"
+        )
     yield from [f"  {row['note']}"] * bool(row["note"])
+
+
+def _aligned(folder: Path) -> dict[str, Any] | None:
+    """What became of a ready model's genes; None for a model of the study's own genes."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    return found[0] if found else None
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def read(folder: Path, study: str) -> dict[str, Any]:
@@ -116,9 +134,10 @@ def read(folder: Path, study: str) -> dict[str, Any]:
             "labels_per_type": row.regimes.split(","),
             "best_with": row.best_pretrained,
             "best_without": row.best_without,
-            "shared_variance": row.shared_variance,
-            "cpu_s": row.cpu_s,
+            "shared_variance": _known(row.shared_variance),
+            "cpu_s": _known(row.cpu_s),
             "note": row.note,
+            "genes": _aligned(folder / "ready" / row.corpus / "alignment"),
         }
         for row in verdicts[verdicts.role == "study"].itertuples()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from selfcell.data import contract, own
 from selfcell.data.parse import nearest
 from selfcell.data.specs import LabelSpec, SplitSpec
-from selfcell.errors import DataError
+from selfcell.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
 
 
@@ -64,9 +65,12 @@ def look(
     Raises:
         DataError: unreadable, no counts, no such column, genes of a mouse, or fewer than two types
             with enough cells on both sides.
+        ConfigError: `min_test` is under 1.
     """
     from selfcell.provenance import sha256_file
 
+    if min_test < 1:
+        raise ConfigError(f"--min-test {min_test}", "cells to test on, at least 1")
     path = path.expanduser().absolute()
     with own.opened(path) as adata:
         for option, column in (("--labels", labels), ("--batch", batch)):
@@ -102,9 +106,36 @@ def told(cells: Cells) -> dict[str, Any]:
     }
 
 
+def look_at_corpora(corpora: Iterable[str], layer: str, cells: Cells) -> None:
+    """Refuse files to pre-train on that a study could not read, as `look` does.
+
+    Args:
+        corpora: files; what is no file is left to `configuration`. layer: of their counts.
+
+    Raises:
+        ConfigError: one is the file itself. DataError: unreadable, no counts, genes of a mouse.
+    """
+    for path in (Path(each).expanduser() for each in corpora):
+        if path.exists():
+            _look_at_corpus(path, layer, cells)
+
+
+def _look_at_corpus(path: Path, layer: str, cells: Cells) -> None:
+    if path.resolve() == cells.path.resolve():
+        raise ConfigError(
+            f"--corpus {path} is the file itself",
+            "other cells: its own training cells are pre-trained on anyway",
+            "leave --corpus out",
+        )
+    with own.opened(path) as adata:
+        matrix = own.Matrix.of(adata, layer or None, own.spec_of(path.name))
+        next(matrix.counts())
+        _require_human(matrix, path)
+
+
 def _require_column(adata: AnnData, option: str, column: str) -> None:
     columns = [str(name) for name in adata.obs]
-    if column and column not in columns:
+    if column not in columns and (column or option == "--labels"):
         raise DataError(
             f"the file has no obs column {column!r}", nearest(column, columns), f"{option} COLUMN"
         )
@@ -112,6 +143,8 @@ def _require_column(adata: AnnData, option: str, column: str) -> None:
         raise DataError(
             f"{column!r} is empty for every cell", "a label for some", f"{option} COLUMN"
         )
+    if option == "--labels":
+        _require_types(contract.labels(adata, column), column)
     if option == "--batch" and column:
         known = set(contract.labels(adata, column)) - {"", "unknown"}
         if len(known) < 2:
@@ -120,6 +153,17 @@ def _require_column(adata: AnnData, option: str, column: str) -> None:
                 "at least 2, to learn from some and test on the others",
                 "name another column, or none: cells are then divided at random",
             )
+
+
+def _require_types(label_N: np.ndarray, column: str) -> None:
+    labelled_N = label_N[label_N != ""]
+    types = len(set(labelled_N))
+    if 2 * types > len(labelled_N):
+        raise DataError(
+            f"{column!r} holds {types} values in {len(labelled_N)} cells",
+            "cell types of several cells each",
+            "name the column of cell types: --labels COLUMN",
+        )
 
 
 def _require_human(matrix: own.Matrix, path: Path) -> None:

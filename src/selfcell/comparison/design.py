@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -66,11 +67,13 @@ EFFORTS: Mapping[str, Effort] = MappingProxyType(
 )  # fmt: skip
 
 
-def name_of(path: Path) -> str:
-    """A study's name out of a file's: letters, digits, `_` and `-`; "cells" where that leaves
-    nothing, or a name that the study itself gives something."""
+def name_of(path: Path, taken: Collection[str] = ()) -> str:
+    """A name out of a file's: letters, digits, `_` and `-`; "cells" where that leaves nothing, or
+    a name that the study itself gives something. Numbered where it is taken."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")
-    return name if name and name not in TAKEN else "cells"
+    name = name if name and name not in TAKEN else "cells"
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def require_name(name: str) -> None:
@@ -89,6 +92,7 @@ def configuration(
     corpus_layer: str = "",
     max_cells: int | None = None,
     min_test: int = 15,
+    models: Mapping[Path, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The configuration of a study of these cells, as `selfcell.config` reads it.
 
@@ -99,6 +103,7 @@ def configuration(
         corpus_layer: where the raw counts of those files are; "" for X.
         max_cells: cells drawn of the file; None: the effort's, 0: all.
         min_test: as in `look`.
+        models: names, by folder, of ready models; numbered where they are taken.
 
     Raises:
         ConfigError: an unknown effort, or a corpus that is no file and not in the registry.
@@ -107,11 +112,12 @@ def configuration(
         raise ConfigError(f"unknown effort {effort!r}", nearest(effort, EFFORTS))
     asked = EFFORTS[effort]
     limit = asked.max_cells if max_cells is None else max_cells
-    others = [_other(text, corpus_layer) for text in corpora]
     own_pool, shuffled = f"{name}_pool", f"{name}_pool_shuffled"
-    pool = {"sources": [{"dataset": name, "pool_of": name}], "vocabulary": False}
-    control = {"name": shuffled, **pool, "shuffle_genes": True, "methods": ["random_mask"]}
+    taken = [name, own_pool, shuffled]
+    others = _others(corpora, corpus_layer, taken)
     named = [own_pool, *(entry["name"] for entry in others)]
+    ready = _ready(models, taken)
+    given = [entry["name"] for entry in ready]
     return {
         "study": name,
         "lineage": {"scores": False},
@@ -123,23 +129,33 @@ def configuration(
             "target_genes": asked.genes,
             "transcription_factors": False,
         },
-        "corpora": [
-            {"name": own_pool, **pool},
-            *({"name": each, "sources": [{"dataset": each}]} for each in named[1:]),
-            *[control] * asked.control,
-        ],
+        "corpora": _corpora(name, named, shuffled if asked.control else ""),
+        "models": ready,
         "targets": [
             {
                 "name": name,
                 "dataset": name,
                 "split": split(cells.batch),
                 "corpora": named + [shuffled] * asked.control,
-                "fine_tune": named if asked.tuned else [],
+                "models": given,
+                "fine_tune": [*named, *given] if asked.tuned else [],
             }
         ],
         "labels": {"regimes": list(asked.regimes), "draws": asked.draws, "min_test": min_test},
         **_budget(asked, cells.n_cells),
     }
+
+
+def _corpora(name: str, named: Sequence[str], control: str) -> list[dict[str, Any]]:
+    """The training cells of the file, other cells, and the control of shuffled genes if it has a
+    name."""
+    pool = {"sources": [{"dataset": name, "pool_of": name}], "vocabulary": False}
+    found: list[dict[str, Any]] = [{"name": named[0], **pool}]
+    found += [{"name": each, "sources": [{"dataset": each}]} for each in named[1:]]
+    if control:
+        shuffled = {"shuffle_genes": True, "methods": ["random_mask"]}
+        found.append({"name": control, **pool, **shuffled})
+    return found
 
 
 def _budget(asked: Effort, n_cells: int) -> dict[str, Any]:
@@ -169,20 +185,36 @@ def _own(cells: Cells, name: str, max_cells: int) -> dict[str, Any]:
     return kept | {"max_cells": max_cells}
 
 
-def _other(text: str, layer: str) -> dict[str, Any]:
-    """A corpus as an entry of `datasets`."""
+def _others(corpora: Sequence[str], layer: str, taken: list[str]) -> list[dict[str, Any]]:
+    """Corpora as entries of `datasets`; `taken` grows by their names."""
     from selfcell.config import REGISTRY
     from selfcell.data.registry import Registry
 
-    path = Path(text).expanduser().absolute()
-    if path.exists():
-        entry = {"name": name_of(path), "path": str(path)}
-        return entry | ({"layer": layer} if layer else {})
-    known = Registry.load(REGISTRY).datasets
-    if text not in known:
-        raise ConfigError(
-            f"--corpus {text}: there is no such file, and no data set of that name",
-            nearest(text, known),
-            "name a file of cells, or one of the study's data sets",
-        )
-    return {"name": text}
+    known, found = Registry.load(REGISTRY).datasets, []
+    for text in corpora:
+        path = Path(text).expanduser().absolute()
+        entry = {"name": text}
+        if path.exists():
+            entry = {"name": name_of(path, taken), "path": str(path)}
+            entry |= {"layer": layer} if layer else {}
+        elif text not in known:
+            raise ConfigError(
+                f"--corpus {text}: there is no such file, and no data set of that name",
+                nearest(text, known),
+                "name a file of cells, or one of the study's data sets",
+            )
+        elif text in taken:
+            got = f"--corpus {text}: the study, or another corpus, has that name"
+            raise ConfigError(got, "one name each", "give the study another: --name NAME")
+        found.append(entry)
+        taken.append(entry["name"])
+    return found
+
+
+def _ready(models: Mapping[Path, str], taken: list[str]) -> list[dict[str, str]]:
+    """Entries of `models`; `taken` grows by their names."""
+    found = []
+    for folder, wanted in models.items():
+        found.append({"name": name_of(Path(wanted), taken), "path": str(folder)})
+        taken.append(found[-1]["name"])
+    return found

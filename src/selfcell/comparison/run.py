@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfcell.comparison.answer import Comparison, read
-from selfcell.comparison.cells import look, told
+from selfcell.comparison.cells import look, look_at_corpora, told
 from selfcell.comparison.design import configuration, name_of, require_name
-from selfcell.errors import StudyError
+from selfcell.comparison.models import fetched
+from selfcell.errors import ConfigError, StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from selfcell.study import Study
 
 
 def compare(
@@ -33,6 +36,7 @@ def compare(
     gene_ids: str = "",
     corpora: Sequence[str] = (),
     corpus_layer: str = "",
+    models: Sequence[Path | str] = (),
     effort: str = "default",
     out: Path | str = ".",
     name: str = "",
@@ -43,45 +47,44 @@ def compare(
 ) -> Comparison:
     """Run the study on one's own labelled cells: is pre-training worth it on these?
 
-    Half of the donors (or of the cells) are tested on; the others are the unlabelled pool that
-    networks are pre-trained on, and the labels are drawn from them. Everything is written below
-    `out`; the same call again goes on where it stopped, or does nothing.
+    Half of the donors (or cells) are tested on; on the others networks are pre-trained without
+    labels, and the labels are drawn from them. All is written below `out`; the same call again
+    goes on where it stopped, or does nothing.
 
     Args:
         cells: a file, or AnnData, whose counts and columns are then written below `out`.
         labels: obs column of cell types; cells without one are left out.
         batch: obs column of donors or batches, of which whole ones are held out; "": cells are
             divided at random, and numbers are kinder than for a new donor.
-        layer, gene_ids: as in `Model.embed`.
+        layer, gene_ids: as in `Model.embed`. corpus_layer: as `layer`, of those files.
         corpora: other cells to pre-train on: files, or data sets of the study such as "kang".
-        corpus_layer: where the counts of those files are; "" for X.
+        models: ready models to judge beside those trained here, as `selfcell.load` takes them.
         effort: a key of `comparison.design.EFFORTS`: "quick", "default" or "full".
         name: of the study, and of its folder in `out`/results; "": the file's.
-        cores: processor cores; 0: all.
+        cores: processor cores; 0: all. dry_run: only say what it would take.
         max_cells: cells drawn of the file; None: the effort's, 0: all.
         min_test: cells of a type that must be tested on, or it is left out.
-        dry_run: only write the configuration and say what it would take.
 
     Raises:
-        ConfigError, DataError: the file or an option cannot be used.
+        ConfigError, DataError, StoreError, FetchError: a file, an option or a model cannot be used.
         StudyError: a job of the study failed, or it was interrupted.
     """
     from selfcell.config import from_mapping
+    from selfcell.study import Study
 
     require_name(name)
     out = Path(out).expanduser().absolute()
     path = _file(cells, out, name, labels, batch, layer)
-    given = "" if not isinstance(cells, Path | str) else layer or ""
-    study = name or name_of(path)
-    found = look(path, study, labels, batch, given, gene_ids, min_test)
-    settings = configuration(found, study, effort, corpora, corpus_layer, max_cells, min_test)
-    from_mapping(settings, "the study of your cells")
-    folder = out / "results" / study
+    layer, study = layer if isinstance(cells, Path | str) else "", name or name_of(path)
+    found = look(path, study, labels, batch, layer or "", gene_ids, min_test)
+    look_at_corpora(corpora, corpus_layer, found)
+    options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found)
+    settings, folder = configuration(found, study, *options), out / "results" / study
+    made = Study(from_mapping(settings, "the study of your cells"))
     config = _write(settings, folder / "study.yaml")
     about: dict[str, Any] = {"study": study, "cells": told(found)}
     if dry_run:
-        about["plan"], about["files"] = _plan(settings), {"configuration": str(config)}
-        return Comparison(about)
+        return Comparison(about | _planned(made, out, config))
     run(config, out, study, cores)
     return _kept(Comparison(about | read(folder, study)), folder)
 
@@ -94,22 +97,17 @@ def _kept(answer: Comparison, folder: Path) -> Comparison:
     return answer
 
 
-def _plan(settings: Mapping[str, Any]) -> dict[str, float]:
+def _planned(study: Study, folder: Path, config: Path) -> dict[str, Any]:
     """What the study will take if nothing of it is there: jobs, core minutes, MB to fetch."""
-    from selfcell import plan
-    from selfcell.config import from_mapping
-    from selfcell.data.fetch import cache_dir, mirror_list
-    from selfcell.study import Study
+    from selfcell.plan import reckon
 
-    study = Study(from_mapping(settings))
-    found = plan.shares(study)
-    missing = plan.missing(study, cache_dir(""), mirror_list([]))
-    sizes = {source.artefact.name: source.artefact.size_mb for source in missing}
-    return {
-        "jobs": sum(work.jobs for work in plan.work(study).values()),
-        "core_minutes": round(sum(share.hours for share in found.values()) * 60, 1),
-        "fetch_mb": sum(sizes.values()),
+    facts = reckon(study, folder)
+    plan = {
+        "jobs": facts["jobs"],
+        "core_minutes": round(facts["core_hours"] * 60, 1),
+        "fetch_mb": sum(facts["to_fetch_mb"].values()),
     }
+    return {"plan": plan, "files": {"configuration": str(config)}}
 
 
 def _file(
@@ -147,6 +145,8 @@ def run(config: Path, out: Path, study: str, cores: int = 0) -> None:
 
     Raises StudyError: a job failed, with the words of its log, or the run was interrupted.
     """
+    if cores < 0:
+        raise ConfigError(f"--cores {cores}", "a number of processor cores, 0 for all")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(out), "--configfile", str(config)]
     command += ["--cores", str(cores or "all")]

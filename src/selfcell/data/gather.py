@@ -51,25 +51,55 @@ class Compact:
         fields = {name: value for name, value in vars(self).items() if name != "n_genes"}
         return Compact(**{k: send(v, device) for k, v in fields.items()}, n_genes=self.n_genes)
 
+    def rows(self, index_B: Tensor, start_N: Tensor, values: int) -> Compact:
+        """Some of the cells.
+
+        Args:
+            index_B: int64 which, on the same device.
+            start_N: int64 place of each cell's first value. values: of the chosen cells, in all.
+        """
+        length_B = self.length_B[index_B]
+        shift_B = start_N[index_B] - (length_B.cumsum(0) - length_B)
+        place_V = torch.arange(values, device=index_B.device)
+        place_V += torch.repeat_interleave(shift_B, length_B, output_size=values)
+        count_V = self.count_V[place_V]
+        full = (count_V == 255).nonzero()[:, 0]
+        large = self.large_value[torch.searchsorted(self.large_position, place_V[full])]
+        return Compact(
+            length_B, self.gene_V[place_V], count_V, full, large, self.scale_B[index_B],
+            self.n_genes,
+        )  # fmt: skip
+
     def dense(self) -> Tensor:
         """(B, G) float32 log1p of counts per 10,000, made where the batch lies.
 
         Equal to `Reader.dense` but for the last bit of a logarithm.
         """
-        cells = len(self.length_B)
-        owner_V = torch.repeat_interleave(
-            torch.arange(cells, device=self.length_B.device),
-            self.length_B,
-            output_size=len(self.count_V),
-        )
+        owner_V, gene_V, value_V = self._values()
+        return self._scatter(owner_V, gene_V, torch.log1p(value_V * self.scale_B[owner_V]))
+
+    def both(self) -> tuple[Tensor, Tensor]:
+        """`dense` and (B, G) float32 counts."""
+        owner_V, gene_V, value_V = self._values()
+        log_V = torch.log1p(value_V * self.scale_B[owner_V])
+        pair = (self._scatter(owner_V, gene_V, each_V) for each_V in (log_V, value_V))
+        return next(pair), next(pair)
+
+    def _values(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Cell, gene and count of each value."""
+        cells = torch.arange(len(self.length_B), device=self.length_B.device)
+        owner_V = torch.repeat_interleave(cells, self.length_B, output_size=len(self.count_V))
         gene_V = self.gene_V.long()
         if self.gene_V.dtype == torch.int16:
             gene_V &= 0xFFFF
         value_V = self.count_V.float()
         value_V[self.large_position] = self.large_value
-        x_BG = value_V.new_zeros(cells, self.n_genes)
-        x_BG[owner_V, gene_V] = torch.log1p(value_V * self.scale_B[owner_V])
-        return x_BG
+        return owner_V, gene_V, value_V
+
+    def _scatter(self, owner_V: Tensor, gene_V: Tensor, value_V: Tensor) -> Tensor:
+        out_BG = value_V.new_zeros(len(self.length_B), self.n_genes)
+        out_BG[owner_V, gene_V] = value_V
+        return out_BG
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
@@ -218,14 +248,18 @@ class Reader:
             return np.tile(count_L, (len(factor_B), 1))
         return np.log1p(count_L * factor_B[:, None])
 
-    def _indptr(self, index: np.ndarray) -> np.ndarray:
+    def lengths(self, index: np.ndarray) -> np.ndarray:
+        """(len(index),) int64 values of each cell."""
         shard_B, row_B = self._cells.locate(index)
         length_B = np.empty(len(index), dtype=np.int64)
         for number in np.unique(shard_B):
             here = shard_B == number
             pointer, row = self._shards[number].indptr, row_B[here]
             length_B[here] = pointer[row + 1] - pointer[row]
-        return np.concatenate([[0], np.cumsum(length_B)])
+        return length_B
+
+    def _indptr(self, index: np.ndarray) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(self.lengths(index))])
 
     def _each(
         self, index: np.ndarray, fill: Callable[[Shard, np.ndarray, np.ndarray, np.ndarray], None]

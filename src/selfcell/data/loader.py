@@ -88,27 +88,27 @@ class Loader:
             raise ConfigError(f"batch {batch} over {ranks} ranks", "a multiple of the ranks")
         if label_N is not None and len(label_N) != len(rows):
             raise ConfigError(f"{len(label_N)} labels for {len(rows)} cells", "one a cell")
-        self._source, self._rows = source, np.asarray(rows, dtype=np.int64)
-        self._batch, self._seed, self._rank, self._ranks = batch, seed, rank, ranks
-        self._label_N = None if label_N is None else np.asarray(label_N, dtype=np.int64)
+        self.source, self.rows = source, np.asarray(rows, dtype=np.int64)
+        self._batch, self.seed, self._rank, self._ranks = batch, seed, rank, ranks
+        self.label_N = None if label_N is None else np.asarray(label_N, dtype=np.int64)
         self._threads = threads
         self._order: RowOrder | BlockOrder = RowOrder(len(rows), seed)
         if block > 1:
             cells = self._stored()
             self._order = BlockOrder(
                 len(rows), seed, block, max(1, WINDOW // block),
-                lambda first, last: cells.want(self._rows[first:last]),
+                lambda first, last: cells.want(self.rows[first:last]),
             )  # fmt: skip
 
     def _stored(self) -> StoreCells:
-        if not isinstance(self._source, StoreCells):
+        if not isinstance(self.source, StoreCells):
             raise ConfigError("cells held in memory", "cells of stores", "leave block at 1")
-        return self._source
+        return self.source
 
     def positions(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions in `rows` of this rank's part of a batch, and how many epochs after that of
         the batch's first cell each of them comes (0 but at the border of epochs)."""
-        n = len(self._rows)
+        n = len(self.rows)
         place = step * self._batch + np.arange(self._rank, self._batch, self._ranks)
         epoch, within = place // n, place % n
         chosen = np.empty(len(place), dtype=np.int64)
@@ -124,51 +124,57 @@ class Loader:
         later copies get other noise. Expression and counts are laid in `out`, two (B, G) float32
         arrays, if given. Raises DataError for a cell without counts.
         """
-        chosen, later = self.positions(step)
-        index = self._rows[chosen]
-        total = self._source.total_N[index]
-        key = self._source.key_N[index] ^ (later * REPEAT & SIXTY_THREE_BITS)
-        label = None if self._label_N is None else torch.from_numpy(self._label_N[chosen])
+        index = self.rows[self.positions(step)[0]]
+        total_B, key_B, label_B = self.about(step)
         x_BG, count_BG = self._read(index, out)
         return Batch(
             x_BG=x_BG,
             count_BG=count_BG,
-            total_B=torch.from_numpy(np.asarray(total, dtype=np.float32)),
-            noise=Noise(self._seed, step, torch.from_numpy(key)),
-            label_B=label,
+            total_B=torch.from_numpy(total_B),
+            noise=Noise(self.seed, step, torch.from_numpy(key_B)),
+            label_B=None if label_B is None else torch.from_numpy(label_B),
         )
+
+    def about(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Total, noise key and, if any, class of each cell of a step's batch."""
+        chosen, later = self.positions(step)
+        index = self.rows[chosen]
+        total_B = np.asarray(self.source.total_N[index], dtype=np.float32)
+        key_B = self.source.key_N[index] ^ (later * REPEAT & SIXTY_THREE_BITS)
+        return total_B, key_B, None if self.label_N is None else self.label_N[chosen]
 
     def _read(
         self, index: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None
     ) -> tuple[Tensor, Tensor]:
         """Expression and counts; small batches by NumPy, to the same bits."""
-        source = self._source
+        source = self.source
         large = isinstance(source, StoreCells) and len(index) * source.parts[0].n_genes >= FUSED
         if large or out:
             x_BG, count_BG = out or (None, None)
-            x_BG = self._reader.dense(index, x_BG)
-            count_BG = self._reader.dense(index, count_BG, raw=True)
+            x_BG = self.reader.dense(index, x_BG)
+            count_BG = self.reader.dense(index, count_BG, raw=True)
             return torch.from_numpy(x_BG), torch.from_numpy(count_BG)
         counts = source.rows(index)
         return normalise(counts, source.total_N[index]), torch.from_numpy(counts.toarray())
 
     @cached_property
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """Of the stores that the cells are in. Raises ConfigError for cells held in memory."""
         from selfcell.data.gather import Reader
 
         return Reader(self._stored(), self._threads)
 
     def dense(self, step: int, out_BG: np.ndarray | None = None) -> np.ndarray:
         """(B, G) float32 expression of a step's cells, into `out_BG` if given. Of stores only."""
-        return self._reader.dense(self._rows[self.positions(step)[0]], out_BG)
+        return self.reader.dense(self.rows[self.positions(step)[0]], out_BG)
 
     def sparse(self, step: int, memory: Memory | None = None) -> csr_matrix:
         """(B, G) float32 expression of a step's cells, as sparse rows. Of stores only."""
-        return self._reader.sparse(self._rows[self.positions(step)[0]], memory)
+        return self.reader.sparse(self.rows[self.positions(step)[0]], memory)
 
     def compact(self, step: int) -> Compact:
         """The cells of a step as they are stored, for a GPU to unpack. Of stores only."""
-        return self._reader.compact(self._rows[self.positions(step)[0]])
+        return self.reader.compact(self.rows[self.positions(step)[0]])
 
     def stream(
         self, start: int, stop: int, ahead: int = 2, *, reuse: bool = False
@@ -200,18 +206,6 @@ class Loader:
 
         parts = [Memory() for _ in range(ahead + 1)]
         return in_advance(lambda s: self.sparse(s, parts[s % len(parts)]), start, stop, ahead)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device; copied to a GPU out of pinned memory, beside what runs."""
-    from selfcell.data.gather import send
-
-    noise = Noise(batch.noise.seed, batch.noise.step, send(batch.noise.cell_B, device))
-    label_B = None if batch.label_B is None else send(batch.label_B, device)
-    x_BG, count_BG, total_B = (
-        send(each, device) for each in (batch.x_BG, batch.count_BG, batch.total_B)
-    )
-    return Batch(x_BG, count_BG, total_B, noise, label_B)
 
 
 def in_advance(make: Callable[[int], Item], start: int, stop: int, ahead: int) -> Iterator[Item]:

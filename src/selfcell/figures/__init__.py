@@ -27,6 +27,8 @@ FIGURES = {
     "confusion": "selfcell.figures.confusion",
     "reconstruction": "selfcell.figures.reconstruction",
     "protein": "selfcell.figures.protein",
+    "integration": "selfcell.figures.integration",
+    "unseen": "selfcell.figures.unseen",
     "embedding": "selfcell.figures.embedding",
     "collapse": "selfcell.figures.collapse",
     "training": "selfcell.figures.training",

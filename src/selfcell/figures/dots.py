@@ -33,11 +33,12 @@ def summary(scores: pd.DataFrame, task: str, metrics: Sequence[str]) -> pd.DataF
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
-def draw(frame: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
+def draw(frame: pd.DataFrame, metrics: Mapping[str, str], cells: str = "test cells") -> Figure:
     """A row of panels for each target, a panel for each metric, a line for each arm.
 
     Args:
         frame: of `summary`, the arms that are drawn. metrics: axis title by metric.
+        cells: what the cells are that the arms were scored on.
     """
     targets = style.in_order(frame.target)
     rest = len(targets[MOST:])
@@ -59,7 +60,7 @@ def draw(frame: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
                 axes.set_xlabel(words)
             line[0].set_yticks(range(len(rows[target])), rows[target])
             line[0].set_ylim(len(rows[target]) - 0.4, -0.6)
-            second = f"{int(own.n_test.max()):,} test cells"
+            second = f"{int(own.n_test.max()):,} {cells}"
             style.title(line[0], targets.index(target), style.target_name(target), second)
         _legend(figure, looks, set(frame.corpus[frame["mean"].notna()]), rest)
     return figure

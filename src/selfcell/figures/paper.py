@@ -38,7 +38,7 @@ PAPER: tuple[Entry, ...] = (
     ),
     Entry(
         "Annotation of unseen data",
-        ("arms", "gain_map"),
+        ("arms", "gain_map", "unseen"),
         f"five data sets published later: {NEEDS}; here an unseen condition",
     ),
     Entry("Gain of each cell type against its number of cells", ("per_type",)),
@@ -57,8 +57,8 @@ PAPER: tuple[Entry, ...] = (
     Entry("RNA to open chromatin", (), f"Multiome of bone marrow: {NEEDS}"),
     Entry(
         "Integration of data sets: scIB scores",
-        (),
-        f"scored here, in the score table; lung and PBMC data sets: {NEEDS}",
+        ("integration",),
+        f"lung and PBMC data sets: {NEEDS}",
     ),
     Entry(
         "Supplement: donors, cells and labels in number",

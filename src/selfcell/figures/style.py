@@ -64,6 +64,7 @@ METHOD_NAMES = {
     "scratch_shallow": "from scratch, one layer",
     "pca": "PCA",
     "logreg": "logistic regression",
+    "logreg_shared": "regression, genes known",
     "supervised": "supervised pre-training",
     "random_encoder": "random encoder",
     "random_projection": "random projection",

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selfcell.fused import fused
 from selfcell.nets.mlp import ACTIVATIONS
 from selfcell.nets.types import as_number, computing_dtype
 
@@ -32,6 +33,24 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": lambda y: (y > 0).to(y.dtype),
 }
 """Derivative of an activation, from its value."""
+
+
+@fused
+def compared(
+    y_BC: Tensor, x_BC: Tensor, mask_BC: Tensor, factor: Tensor, last: str | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Squared error of a block before its last activation, the gradient of the layer's bias, and
+    the slope at the layer's output, in the type of `y_BC`."""
+    dtype = y_BC.dtype
+    y_BC = y_BC if last is None else ACTIVATIONS[last](y_BC)
+    error_BC = y_BC.to(x_BC.dtype, copy=True)
+    error_BC -= x_BC
+    error_BC *= as_number(mask_BC, x_BC.dtype)
+    error = error_BC.square().sum()
+    error_BC *= factor
+    if last is not None:
+        error_BC *= SLOPES[last](y_BC.to(x_BC.dtype))
+    return error, error_BC.sum(0), error_BC.to(dtype)
 
 
 class _OutputMSE(torch.autograd.Function):
@@ -56,17 +75,11 @@ class _OutputMSE(torch.autograd.Function):
         for genes in blocks:
             weight_CD = weight_GD[genes].to(dtype)
             y_BC = torch.addmm(bias_G[genes].to(dtype), h_BD, weight_CD.T)
-            y_BC = y_BC if last is None else ACTIVATIONS[last](y_BC)
-            error_BC = y_BC.to(x_BG.dtype, copy=True)
-            error_BC -= x_BG[:, genes]
-            error_BC *= as_number(mask_BG[:, genes], x_BG.dtype)
-            total += error_BC.square().sum()
-            error_BC *= factor
-            if last is not None:
-                error_BC *= SLOPES[last](y_BC.to(x_BG.dtype))
-            slope_BC = error_BC.to(dtype)
+            error, to_bias[genes], slope_BC = compared(
+                y_BC, x_BG[:, genes], mask_BG[:, genes], factor, last
+            )
+            total += error
             to_weight[genes] = (slope_BC.T @ h_BD).to(weight_GD.dtype)
-            to_bias[genes] = error_BC.sum(0).to(bias_G.dtype)
             to_h += slope_BC @ weight_CD
         # Not `save_for_backward`: what it holds would be copied once more into `.grad`.
         ctx.grads = to_h, to_weight, to_bias

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from selfcell.fused import fused
 from selfcell.losses.masked_mse import masked_mse
 from selfcell.losses.nb import masked_nb, nb_deviance
 from selfcell.losses.output_mse import output_mse
@@ -20,12 +21,11 @@ from selfcell.methods.base import LOG_RATE, Batch, Context, Health, Method
 from selfcell.metrics.geometry import effective_rank, spread
 from selfcell.nets.across import mean_across
 from selfcell.nets.mlp import ACTIVATIONS
-from selfcell.nets.types import as_number, computing_dtype
+from selfcell.nets.types import as_number, at_once, computing_dtype
 
 LEAST_SKILL = 0.05
 LEAST_MEAN = 1e-6
 MOST_PICKED = 0.75  # picking columns out costs more than it saves above this share of them
-ROWS = 2**20  # entries of a block of cells, small enough for a cache
 
 
 def seen(x_BG: Tensor, visible_BG: Tensor) -> Tensor:
@@ -34,11 +34,17 @@ def seen(x_BG: Tensor, visible_BG: Tensor) -> Tensor:
     By blocks of cells, so that nothing but the result is written to memory.
     """
     out_BG = torch.empty_like(x_BG, dtype=computing_dtype(x_BG))
-    for start in range(0, len(x_BG), size := max(1, ROWS // x_BG.shape[1])):
+    for start in range(0, len(x_BG), size := at_once(x_BG)):
         part = slice(start, start + size)
-        out_BG[part] = x_BG[part]
-        out_BG[part] *= as_number(visible_BG[part], out_BG.dtype)
+        show(x_BG[part], visible_BG[part], out_BG[part])
     return out_BG
+
+
+@fused
+def show(x_BG: Tensor, visible_BG: Tensor, out_BG: Tensor) -> None:
+    """Write x with 0 for what is not visible to `out_BG`."""
+    out_BG.copy_(x_BG)
+    out_BG *= as_number(visible_BG, out_BG.dtype)
 
 
 class MaskedParams(Protocol):

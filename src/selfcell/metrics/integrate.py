@@ -35,9 +35,14 @@ ALPHA = 0.05  # of kBET's test
 
 def library() -> Any:
     """The module scib_metrics. Raises ConfigError where it is not installed."""
+    from selfcell.data.fetch import cache_dir
+
     threads = os.environ.get("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NPROC", threads)  # jax takes every core otherwise
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    # Every job would compile the same loops for the same numbers of cells: a third of its time.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_dir() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     try:
         with warnings.catch_warnings():
             # a part of umap-learn that is not used here wants TensorFlow

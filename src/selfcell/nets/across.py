@@ -11,17 +11,33 @@ Shape suffixes: B cells of this process, N cells of all processes, D features.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
+_ALONE = ContextVar("alone", default=False)
+
 
 def processes() -> int:
-    """Number of processes that train together; 1 without torch.distributed."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """Number of processes that train together; 1 without torch.distributed, and where `alone`."""
+    if _ALONE.get() or not (dist.is_available() and dist.is_initialized()):
+        return 1
+    return dist.get_world_size()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """A block in which this process computes as the only one: on cells that all of them have."""
+    before = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(before)
 
 
 class _Sum(torch.autograd.Function):

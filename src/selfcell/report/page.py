@@ -118,7 +118,7 @@ class Results:
             self._contrasts("contrasts", "Primary contrasts of annotation (macro-F1).", primary),
             self._contrasts(
                 "task_contrasts",
-                "Primary contrasts of reconstruction (explained variance) and proteins (Pearson).",
+                "Primary contrasts of the other tasks, each in its own metric.",
                 self.tasks[self.tasks.family == "primary"],
             ),
             Grid(

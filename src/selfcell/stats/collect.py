@@ -63,7 +63,7 @@ def _cost(card: Mapping[str, Any]) -> dict[str, object]:
         "method": spec.get("method", "none"),
         "seed": int(spec.get("seed", 0)),
         "run_hash": card["run_hash"],
-        **{name: float(card["cost"][name]) for name in ("wall_s", "cpu_s", "peak_mb")},
+        **{name: float(card["cost"][name]) for name in ("wall_s", "cpu_s", "gpu_s", "peak_mb")},
     }
 
 

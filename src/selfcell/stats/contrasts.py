@@ -58,6 +58,7 @@ class Spec:
         control_corpora: corpora that have no family of primary contrasts of their own.
         parts: corpora that are parts of others.
         negative_controls: by target, corpora that are not expected to help.
+        ready: models that the study did not train; they stand where corpora do.
     """
 
     margin: float = equivalence.MARGIN
@@ -66,6 +67,7 @@ class Spec:
     control_corpora: tuple[str, ...] = ("kang_ctrl_shuffled",)
     parts: tuple[str, ...] = ()
     negative_controls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ready: tuple[str, ...] = ()
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ class Spec:
         if unknown:
             raise ConfigError(f"unknown keys {unknown}", f"some of {known}")
         given = dict(values)
-        for key in {"control_corpora", "parts"} & set(given):
+        for key in {"control_corpora", "parts", "ready"} & set(given):
             given[key] = tuple(given[key])  # type: ignore[arg-type]
         return cls(**given)  # type: ignore[arg-type]
 

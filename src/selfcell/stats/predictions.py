@@ -33,6 +33,7 @@ COSTS = Table(
         Column("seed", "integer", minimum=0),
         Column("wall_s", "number", minimum=0),
         Column("cpu_s", "number", minimum=0),
+        Column("gpu_s", "number", minimum=0, before=0.0),
         Column("peak_mb", "number", minimum=0),
         Column("run_hash", pattern=NAME),
     ),

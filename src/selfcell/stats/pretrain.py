@@ -21,6 +21,7 @@ from selfcell.stats.schema import Column, Table
 # Bounds of a metric, which nobody could use to annotate.
 CONTROLS = ("perfect", "permuted", "random_embedding")
 SCOPES = ("frozen", "all arms")
+READY = "one ready model, on its own genes; whether it saw these cells in training is not known"
 VERDICTS = Table(
     "verdicts",
     (
@@ -33,7 +34,7 @@ VERDICTS = Table(
             for name in ("difference", "low", "high", "low90", "high90", "sde", "cpu_s")
         ),
         Column("answer", allowed=("yes", "no", "undecided")),
-        Column("shared_variance", "number", minimum=0),
+        Column("shared_variance", "number", nullable=True),
         Column("note", empty=True),
     ),
     key=("target", "corpus", "scope"),
@@ -65,7 +66,7 @@ def verdict_table(
     `shared_variance` stands beside the answer and has no part in it: of the variance of the test
     cells that 50 principal axes of the target's own training side explain, the share that 50 of
     the corpus do; at least 0, near 1 where the corpus varies as the target does. No label is read
-    for it; that it foretells the answer is a hypothesis.
+    for it; that it foretells the answer is a hypothesis. Of a ready model neither is known.
 
     Raises DataError: `shared` lacks a target and corpus that the scores hold.
     """
@@ -73,7 +74,7 @@ def verdict_table(
         zip(zip(shared.target, shared.corpus, strict=True), shared.shared_variance, strict=True)
     )
     rows = [
-        row | {"shared_variance": _found(index, bench.truth.target, corpus)}
+        _described(row, index, spec)
         for bench in benches(scores, predictions, truths, spec)
         for corpus in corpora(bench)
         if corpus not in spec.beside
@@ -83,14 +84,20 @@ def verdict_table(
     return pd.DataFrame(rows, columns=VERDICTS.names)
 
 
-def _found(index: Mapping[tuple[str, str], float], target: str, corpus: str) -> float:
+def _described(
+    row: dict[str, object], index: Mapping[tuple[str, str], float], spec: Spec
+) -> dict[str, object]:
+    target, corpus = str(row["target"]), str(row["corpus"])
+    if corpus in spec.ready:
+        note = "; ".join(filter(None, (str(row["note"]), READY)))
+        return row | {"shared_variance": math.nan, "note": note}
     if (target, corpus) not in index:
         raise DataError(
             f"no shared variance of target {target!r} and corpus {corpus!r}",
             "the table of the same study",
             "delete shared_variance.parquet and run again",
         )
-    return index[target, corpus]
+    return row | {"shared_variance": index[target, corpus]}
 
 
 def _candidates(bench: Bench, corpus: str, scope: str) -> tuple[list[Arm], list[Arm]]:

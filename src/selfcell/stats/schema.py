@@ -35,6 +35,7 @@ class Column:
         empty: whether the empty text is allowed.
         nullable: whether a number may be missing.
         minimum: least number allowed.
+        before: its value in files of before there was the column; None: such files are refused.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     empty: bool = False
     nullable: bool = False
     minimum: float | None = None
+    before: float | None = None
 
     def wrong(self, values: pd.Series) -> tuple[np.ndarray, str]:
         """Mask of the offending rows, and what was needed."""
@@ -184,6 +186,9 @@ class Table:
 
     def _typed(self, arrow: pa.Table) -> pd.DataFrame:
         frame = arrow.to_pandas()
+        for place, column in enumerate(self.columns):
+            if column.before is not None and column.name not in frame:
+                frame.insert(min(place, frame.shape[1]), column.name, column.before)
         self.check(frame)
         return frame
 

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from selfcell.data.cells import StoreCells
+from selfcell.data.device import on_device
 from selfcell.data.loader import Loader, normalise
 from selfcell.data.store import Store
 from selfcell.errors import StoreError
@@ -23,8 +24,8 @@ from selfcell.tasks.finetune import CHECKS, Labelled, fine_tune
 from selfcell.tasks.model import Trained, embed
 from selfcell.tasks.readouts import RE_SCORES, predict_all, usable
 from selfcell.tasks.score import Scores, Truth, evaluate_frozen
-from selfcell.train.loop import Plan
-from selfcell.train.precision import use_bf16
+from selfcell.train.loop import Batches, Plan
+from selfcell.train.precision import choose_device, use_bf16
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
 CHUNK = 4096
@@ -122,19 +123,19 @@ def _one(
 ) -> None:
     """Fine-tune and score one draw: by its head, and by neighbours of its code, which is how the
     released code judged every network."""
-    stopping = regime.labels == "all"
+    stopping, device = regime.labels == "all", choose_device(spec.device)
     plan = Plan(
         regime.steps,
         clip=spec.clip,
-        bf16=use_bf16(spec.precision),
+        bf16=use_bf16(spec.precision, device),
         log_every=max(1, regime.steps // CHECKS),
     )
     names = (spec.target, regime.labels, str(number))
     labelled = Labelled(data.x_PG, data.truth.pool_P, rows, names)
 
-    def batches(chosen: np.ndarray, seed: int) -> Loader:
+    def batches(chosen: np.ndarray, seed: int) -> Batches:
         labels = data.truth.pool_P[chosen]
-        return Loader(data.pool, chosen, spec.batch, seed, label_N=labels)
+        return on_device(Loader(data.pool, chosen, spec.batch, seed, label_N=labels), device)
 
     model = fine_tune(
         encoder,
@@ -145,6 +146,7 @@ def _one(
         lr=regime.lr,
         weight_decay=spec.weight_decay,
         early_stopping=stopping,
+        device=device,
     )
     run: dict[str, Any] = {"regime": regime.labels, "draw": number, "readout": "head"}
     if model is None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from selfcell.data.store import Store
 from selfcell.specs import FrozenSpec
-from selfcell.tasks import annotate, protein, reconstruct
+from selfcell.tasks import annotate, integrate, protein, reconstruct, unseen
 from selfcell.tasks.model import Trained
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -27,9 +27,14 @@ def frozen(
     model: Trained,
     stores: Mapping[str, Store],
     splits: Sequence[Mapping[str, Any]],
+    queries: Mapping[str, Mapping[str, Any]],
     run_hash: str,
 ) -> Evaluated:
-    """Annotation and, where asked for, reconstruction on each target; proteins on theirs.
+    """Annotation and, where asked for, reconstruction on each target; proteins, integration and
+    unseen data on theirs.
+
+    Args:
+        queries: by unseen target, the split of the target whose test cells it annotates.
 
     Raises StoreError where the model's genes are not a store's.
     """
@@ -48,4 +53,11 @@ def frozen(
             rows = reconstruct.frozen(spec, model, store, split, run_hash)
             found.frames.append(rows.frames())
             found.genes.append(rows.genes())
+    for name, cells in spec.integrate.items():
+        mixed = integrate.Data.read(name, cells, stores)
+        arm = integrate.frozen(model, spec.network, mixed)
+        found.frames.append(integrate.score(spec, mixed, [arm], run_hash))
+    for name, afar in spec.unseen.items():
+        far = unseen.Data.read(name, afar, stores, queries[name])
+        found.frames.append(unseen.frozen(spec, model, far, run_hash).frames())
     return found

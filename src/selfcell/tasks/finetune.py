@@ -20,9 +20,11 @@ from selfcell.methods.base import Batch
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
 from selfcell.tasks.model import CHUNK
+from selfcell.train.checkpoint import VALIDATION_LOSS
 from selfcell.train.loop import Batches, Plan, fit
 
 VALIDATION = 0.1  # share of labelled cells held out where there are labels for it (regime "all")
+CPU = torch.device("cpu")
 CHECKS = 10  # validations in a run; the best one's weights are kept
 
 
@@ -61,8 +63,9 @@ class Classifier(nn.Module):
     @torch.no_grad()
     def probabilities(self, x_NG: Tensor) -> Tensor:
         """(N, C) float32 class probabilities, in chunks, without dropout."""
-        parts = [self(part).float().softmax(1) for part in x_NG.split(CHUNK)]
-        return torch.cat(parts)
+        device = self.weight_C.device
+        parts = [self(part.to(device)).float().softmax(1) for part in x_NG.split(CHUNK)]
+        return torch.cat(parts).cpu()
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def fine_tune(
     lr: float,
     weight_decay: float,
     early_stopping: bool,
+    device: torch.device = CPU,
 ) -> Classifier | None:
     """Train a copy of `encoder` with a fresh head on a draw; None if the loss diverged.
 
@@ -120,21 +124,19 @@ def fine_tune(
         lr, weight_decay: of AdamW.
         early_stopping: hold out a tenth of the draw and keep the weights of the best validation
             loss; without it the last weights are kept (few labels allow no validation).
+        device: to train on, where `batches` are; the model comes back on the processor.
     """
     train_rows, validation = hold_out(data) if early_stopping else (data.rows, data.rows[:0])
     weight_C = class_weights(data.y_N[train_rows], n_classes)
     head = torch_generator("head", *data.names)
-    model = Classifier(copy.deepcopy(encoder), weight_C, head)
+    model = Classifier(copy.deepcopy(encoder), weight_C, head).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    best: dict[str, object] = {"loss": float("inf"), "weights": None}
 
     def validate(step: int) -> dict[str, float]:
         target_N = torch.as_tensor(data.y_N[validation])
         p_NC = model.probabilities(data.x_NG[validation])
         loss = float(F.nll_loss(p_NC.clamp_min(1e-12).log(), target_N, weight=weight_C))
-        if loss < best["loss"]:  # type: ignore[operator]
-            best.update(loss=loss, weights=copy.deepcopy(model.state_dict()))
-        return {"validation_loss": loss}
+        return {VALIDATION_LOSS: loss}
 
     seed = derive("finetune", *data.names)
     try:
@@ -148,6 +150,4 @@ def fine_tune(
         )
     except DivergenceError:
         return None
-    if best["weights"] is not None:
-        model.load_state_dict(best["weights"])  # type: ignore[arg-type]
-    return model.eval()
+    return model.cpu().eval()

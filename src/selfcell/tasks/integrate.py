@@ -35,7 +35,7 @@ from selfcell.errors import DataError
 from selfcell.keys import derive
 from selfcell.metrics import integrate as metrics
 from selfcell.provenance import short_hash
-from selfcell.specs import IntegrateSpec, Mixture, Network, PretrainSpec
+from selfcell.specs import ContinuedSpec, Job, Mixture, Network, PretrainSpec
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
 from selfcell.tasks.annotate import require_genes
@@ -166,42 +166,28 @@ def frozen(model: Trained, network: Network, data: Data) -> Arm:
     return Arm(*where, "pretrained", "frozen", about["seed"], z_ND, 0, model.status)
 
 
-def continued(model: Trained, data: Data, spec: IntegrateSpec, fresh: bool) -> Arm:
+def continued(model: Trained, data: Data, spec: ContinuedSpec) -> Iterator[Arm]:
     """The model's method, trained for `spec.steps` on all cells of the target's sources, without
-    labels: from the model's weights, or from fresh ones under the name "scratch"."""
+    labels: from the model's weights and, where asked for, from fresh ones under the name
+    "scratch"."""
     chosen = CorpusSpec(name=data.name, sources=spec.cells.sources)
     corpus = Corpus.build(chosen, data.stores, {})
     about = PretrainSpec.model_validate(model.about["spec"])
     training = about.training.model_copy(update={"steps": spec.steps})
     task = about.model_copy(update={"corpus": chosen, "training": training})
-    made = pretrain(task, corpus, {}, start=None if fresh else model.weights)
-    status = made.health.status if made.health else "diverged"
-    z_ND = embed(made.method.encoder.eval(), data.x_NG)
-    arm = Arm(
-        about.method, about.corpus.name, "pretrained", "fine-tuned", about.seed, z_ND,
-        len(corpus.train_N), status,
-    )  # fmt: skip
-    return replace(arm, method=SCRATCH, corpus=NONE, init="random") if fresh else arm
-
-
-def networks(spec: IntegrateSpec, models: Iterable[Trained], data: Data) -> Iterator[Arm]:
-    """Every network frozen, those asked for also trained on; scratch once a seed, by the task of
-    the first of those."""
-    begun = set()
-    for model in models:
-        about = model.about["spec"]
-        own = about["corpus"]["name"], about["method"]
-        if own in spec.fine_tune:
-            # Before `put_into`, which may change the network that the weights stand in.
-            yield continued(model, data, spec, fresh=False)
-            if about["seed"] not in begun:
-                begun.add(about["seed"])
-                yield continued(model, data, spec, fresh=True)
-        yield frozen(model, spec.networks[about["method"]], data)
+    for fresh in [False] + [True] * spec.scratch:
+        made = pretrain(task, corpus, {}, start=None if fresh else model.weights)
+        status = made.health.status if made.health else "diverged"
+        z_ND = embed(made.method.encoder.eval(), data.x_NG)
+        arm = Arm(
+            about.method, about.corpus.name, "pretrained", "fine-tuned", about.seed, z_ND,
+            len(corpus.train_N), status,
+        )  # fmt: skip
+        yield replace(arm, method=SCRATCH, corpus=NONE, init="random") if fresh else arm
 
 
 def score(
-    spec: IntegrateSpec, data: Data, arms: Iterable[Arm], run_hash: str
+    spec: Job, data: Data, arms: Iterable[Arm], run_hash: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The score rows of all arms, and no prediction rows."""
     keys = {"study": spec.study, "protocol": spec.protocol, "run_hash": run_hash}

@@ -204,12 +204,6 @@ def load(folder: Path) -> Trained:
     return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about, own)
 
 
-def run_hash(folder: Path) -> str:
-    """Key of the run that made a model, without reading its weights."""
-    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    return str(about["run_hash"])
-
-
 def _check_format(folder: Path, about: Any) -> None:
     found = about.get("format") if isinstance(about, dict) else None
     if found not in READABLE:

@@ -12,21 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from selfcell.data.corpus import Corpus
+from selfcell.data.device import on_device, to_device
 from selfcell.data.loader import Loader
 from selfcell.errors import DivergenceError
 from selfcell.keys import derive
 from selfcell.methods import METHODS, parameters
 from selfcell.methods.base import Batch, Context, Health, Method
-from selfcell.nets.across import processes
-from selfcell.specs import PretrainSpec
-from selfcell.train.checkpoint import StateFile
+from selfcell.nets.across import alone, mean_across, processes
+from selfcell.specs import PretrainSpec, Training
+from selfcell.train.checkpoint import VALIDATION_LOSS, StateFile
 from selfcell.train.distributed import rank, together
 from selfcell.train.loop import Plan, fit
 from selfcell.train.optim import optimiser
-from selfcell.train.precision import use_bf16
+from selfcell.train.precision import choose_device, device_name, use_bf16
 
 log = logging.getLogger("selfcell")
 
@@ -45,12 +47,24 @@ class Pretrained:
         history: rows of the training curve (`train.loop.fit`), each with a look's measures.
         health: at the end, on all cells of the gate; None if the loss diverged.
         failure: why the loss diverged, or "".
+        ended: what ended the run: "max_steps", "max_epochs", "max_minutes", "patience", or
+            "diverged".
+        device: what it was trained on, cpu or the GPU's name.
     """
 
     method: Method
     history: list[dict[str, float]]
     health: Health | None
     failure: str
+    ended: str
+    device: str
+
+    def notes(self) -> dict[str, object]:
+        """What model.json says of how the run went."""
+        steps = int(self.history[-1]["step"]) if self.history else 0
+        return {
+            "failure": self.failure, "ended": self.ended, "steps": steps, "device": self.device,
+        }  # fmt: skip
 
 
 def build(spec: PretrainSpec, corpus: Corpus, programmes: Mapping[str, Sequence[str]]) -> Method:
@@ -94,43 +108,67 @@ def pretrain(
         state: where an interrupted run goes on from.
         start: weights of the same method to start from; None: fresh ones.
     """
-    training = spec.training
+    training, device = spec.training, choose_device(spec.training.device)
     method = build(spec, corpus, programmes)
     if start is not None:
         method.load_state_dict(dict(start))
+    method.to(device)
     seed = derive("pretrain", spec.seed)
-    batches = Loader(
+    loader = Loader(
         corpus.cells, corpus.train_N, training.batch, seed, rank=rank(), ranks=processes()
     )
-    gated, watched = _held_back(corpus, GATED), _held_back(corpus, WATCHED)
-    epoch = len(corpus.train_N) / training.batch
-    plan = Plan(
-        training.steps,
+    gated, watched = (_held_back(corpus, n, device) for n in (GATED, WATCHED))
+    plan = plan_of(training, len(corpus.train_N) / training.batch, device)
+    adapted = optimiser(method, training.lr, training.weight_decay)
+    title = f"{spec.method} on {spec.corpus.name}, seed {spec.seed}"
+
+    def measure(step: int) -> dict[str, float]:
+        row = _look(method.health(watched))
+        return row | ({VALIDATION_LOSS: _loss(method, watched)} if plan.patience else {})
+
+    try:
+        with together():
+            batches = on_device(loader, device)
+            fitted = fit(method, batches, adapted, plan, state=state, measure=measure, title=title)
+    except DivergenceError as error:
+        log.warning("%s", error)
+        return Pretrained(
+            method.cpu().eval(), [], None, str(error), "diverged", device_name(device)
+        )
+    ended = fitted.ended
+    if ended == "max_steps" and plan.steps < training.steps:
+        ended = "max_epochs"
+    if ended != "max_steps":
+        log.info("%s: ended by %s at step %d", title, ended, fitted.history[-1]["step"])
+    health = method.health(gated)
+    log.info("%s: %s, %s %.3f", title, health.status, health.kind, health.value)
+    return Pretrained(method.cpu(), fitted.history, health, "", ended, device_name(device))
+
+
+def plan_of(training: Training, epoch: float, device: torch.device) -> Plan:
+    """How long and how fast to train; an `epoch` is so many steps."""
+    steps = training.steps
+    if training.max_epochs is not None:
+        steps = min(steps, math.ceil(training.max_epochs * epoch))
+    return Plan(
+        steps,
         clip=training.clip,
         decay_every=training.decay_every * max(1, round(epoch)),
         decay=training.decay,
-        bf16=use_bf16(training.precision),
-        log_every=steps_between_looks(training.steps, epoch),
+        bf16=use_bf16(training.precision, device),
+        log_every=steps_between_looks(steps, epoch),
+        minutes=math.inf if training.max_minutes is None else training.max_minutes,
+        patience=training.patience or 0,
     )
-    adapted = optimiser(method, training.lr, training.weight_decay)
-    title = f"{spec.method} on {spec.corpus.name}, seed {spec.seed}"
-    try:
-        with together():
-            history = fit(
-                method,
-                batches,
-                adapted,
-                plan,
-                state=state,
-                measure=lambda step: _look(method.health(watched)),
-                title=title,
-            )
-    except DivergenceError as error:
-        log.warning("%s", error)
-        return Pretrained(method.eval(), [], None, str(error))
-    health = method.health(gated)
-    log.info("%s: %s, %s %.3f", title, health.status, health.kind, health.value)
-    return Pretrained(method, history, health, "")
+
+
+@torch.no_grad()
+def _loss(method: Method, watched: Batch) -> float:
+    """The method's loss on the validation cells, with the same noise at every look; every process
+    has all of these cells, and all are to decide alike."""
+    with alone():
+        loss, _ = method.loss(watched)
+    return float(mean_across(loss))
 
 
 def steps_between_looks(steps: int, epoch: float) -> float:
@@ -147,12 +185,12 @@ def steps_between_looks(steps: int, epoch: float) -> float:
     return every / max(1, math.ceil(FEWEST * every / steps))
 
 
-def _held_back(corpus: Corpus, most: int) -> Batch:
+def _held_back(corpus: Corpus, most: int, device: torch.device) -> Batch:
     """The same validation cells with the same noise at every look, in every run; spread evenly
     over all of them, since those of one source stand together."""
     n = len(corpus.validation_N)
     rows = corpus.validation_N[np.linspace(0, n - 1, min(n, most)).round().astype(int)]
-    return Loader(corpus.cells, rows, len(rows), derive("validation")).batch(0)
+    return to_device(Loader(corpus.cells, rows, len(rows), derive("validation")).batch(0), device)
 
 
 def _look(health: Health) -> dict[str, float]:

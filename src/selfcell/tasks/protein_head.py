@@ -7,13 +7,14 @@ Q proteins, M training cells of a draw.
 from __future__ import annotations
 
 import copy
-from typing import Any
+import math
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfcell.data.device import on_device
 from selfcell.data.loader import Loader
 from selfcell.errors import DivergenceError
 from selfcell.keys import derive, generator
@@ -24,8 +25,9 @@ from selfcell.specs import ProteinSpec
 from selfcell.tasks.finetune import CHECKS
 from selfcell.tasks.model import CHUNK
 from selfcell.tasks.protein import DROPPED, Data, Rows
+from selfcell.train.checkpoint import VALIDATION_LOSS
 from selfcell.train.loop import Plan, fit
-from selfcell.train.precision import use_bf16
+from selfcell.train.precision import choose_device, use_bf16
 
 VALIDATION = 0.2  # share of the training cells that choose learning rate and step
 
@@ -89,8 +91,9 @@ class Regressor(nn.Module):
     def predict(self, x_NG: Tensor, batch_NK: np.ndarray) -> np.ndarray:
         """(N, Q) proteins, in chunks, without dropout."""
         pairs = zip(x_NG.split(CHUNK), torch.from_numpy(batch_NK).split(CHUNK), strict=True)
-        y_NQ = torch.cat([self(x, batch).float() for x, batch in pairs])
-        return np.asarray((y_NQ * self.scale_Q + self.mean_Q).numpy())
+        there = self.mean_Q.device
+        y_NQ = torch.cat([self(x.to(there), batch.to(there)).float() for x, batch in pairs])
+        return np.asarray((y_NQ * self.scale_Q + self.mean_Q).cpu().numpy())
 
 
 def fine_tuned(
@@ -122,19 +125,21 @@ def train(
     order = generator("validation", *names).permutation(chosen)
     held, rows = np.split(order, [int(VALIDATION * len(chosen))])
     rows = np.sort(rows)
-    best: dict[str, Any] = {"loss": float("inf"), "model": None}
+    least, best = math.inf, None
     for lr in spec.tuning.lr:
         head = torch_generator("head", *names)
         model = Regressor(copy.deepcopy(encoder), data.y_PQ, data.batch_PK, rows, head)
+        model.to(choose_device(spec.device))
         adamw = torch.optim.AdamW(
             model.parameters(), lr=lr, weight_decay=spec.tuning.weight_decay, fused=True
         )
         try:
-            _fit(spec, model, adamw, data, rows, held, names, best)
+            loss = _fit(spec, model, adamw, data, rows, held, names)
         except DivergenceError:
             continue
-    found: Regressor | None = best["model"]
-    return None if found is None else found.eval()
+        if loss < least:
+            least, best = loss, model.cpu()
+    return best
 
 
 def _fit(
@@ -145,25 +150,22 @@ def _fit(
     rows: np.ndarray,
     held: np.ndarray,
     names: tuple[object, ...],
-    best: dict[str, Any],
-) -> None:
-    """Train one model; `best` keeps the best look over all of them."""
-    scale_Q = model.scale_Q.numpy()
+) -> float:
+    """Train one model; the validation loss of its best look, whose weights it ends with."""
+    scale_Q, device = model.scale_Q.cpu().numpy(), model.scale_Q.device
 
     def look(step: int) -> dict[str, float]:
         error_NQ = model.predict(data.x_PG[held], data.batch_PK[held]) - data.y_PQ[held]
-        loss = float(np.square(error_NQ / scale_Q).mean())
-        if loss < best["loss"]:
-            best.update(loss=loss, model=copy.deepcopy(model))
-        return {"validation_loss": loss}
+        return {VALIDATION_LOSS: float(np.square(error_NQ / scale_Q).mean())}
 
     tuning = spec.tuning
     plan = Plan(
         tuning.steps,
         clip=spec.clip,
-        bf16=use_bf16(spec.precision),
+        bf16=use_bf16(spec.precision, device),
         log_every=max(1, tuning.steps // CHECKS),
     )
     seed = derive("protein", *names)
-    loader = Loader(data.pool, rows, tuning.batch, seed, label_N=rows)
-    fit(model, loader, adamw, plan, measure=look, title=" ".join(map(str, names)))
+    loader = on_device(Loader(data.pool, rows, tuning.batch, seed, label_N=rows), device)
+    history, _ = fit(model, loader, adamw, plan, measure=look, title=" ".join(map(str, names)))
+    return min(row[VALIDATION_LOSS] for row in history)

@@ -31,7 +31,7 @@ from selfcell.data.store import Store
 from selfcell.data.types import common
 from selfcell.keys import generator
 from selfcell.metrics import classify
-from selfcell.specs import UnseenSpec
+from selfcell.specs import Afar, FrozenSpec
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
 from selfcell.tasks.annotate import require_genes
@@ -90,21 +90,24 @@ class Data:
     _views: dict[tuple[Level, int], View] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, spec: UnseenSpec, stores: Mapping[str, Store], query: Mapping[str, Any]) -> Data:
+    def read(
+        cls, name: str, spec: Afar, stores: Mapping[str, Store], query: Mapping[str, Any]
+    ) -> Data:
         """Read both sides, cells of a common type alone.
 
         Args:
+            name: of the unseen target.
             query: the split of the target `spec.query`; its test cells are annotated.
         """
         theirs, own = stores[spec.reference.dataset], stores[query["dataset"]]
-        what = f"reference of {spec.target!r}"
+        what = f"reference of {name!r}"
         ids = theirs.obs.index[matches(theirs.obs, spec.reference.where, what)].tolist()
         asked = fewest_hash(query["test"], spec.max_cells)
         sides = {spec.reference.dataset: (theirs, ids), query["dataset"]: (own, asked)}
         split = make_split(
-            pd.concat([_obs(name, *side, spec) for name, side in sides.items()]),
+            pd.concat([_obs(dataset, *side, spec) for dataset, side in sides.items()]),
             SplitSpec(
-                target=spec.target, dataset=query["dataset"], kind="column", column="batch",
+                target=name, dataset=query["dataset"], kind="column", column="batch",
                 train=(spec.reference.dataset,), test=(query["dataset"],),
             ),
             spec.labels,
@@ -113,7 +116,7 @@ class Data:
         cells = StoreCells.of([(store, store.obs.index.get_indexer(i)) for store, i in picks])
         pool, test = (np.flatnonzero(cells.part_N == part) for part in (0, 1))
         return cls(
-            {"target": spec.target, "split": split["hash"]},
+            {"target": name, "split": split["hash"]},
             Truth.of(split),
             log_normalise(cells.rows(pool), cells.total_N[pool]),
             cells.rows(test),
@@ -154,7 +157,7 @@ class Data:
             yield level, self._views[level, draw]
 
 
-def _obs(name: str, store: Store, ids: Sequence[str], spec: UnseenSpec) -> pd.DataFrame:
+def _obs(name: str, store: Store, ids: Sequence[str], spec: Afar) -> pd.DataFrame:
     """Cells with their common types, the data set standing in the column of batches."""
     # Labels are looked up among all of the data set's, lest one that a sample misses seem wrong.
     types = pd.Series(common(store.obs["label"].to_numpy(str), name, spec.types), store.obs.index)
@@ -238,13 +241,11 @@ class Rows:
         return scores[COLUMNS], pd.DataFrame(columns=PREDICTIONS.names)
 
 
-def frozen(spec: UnseenSpec, model: Trained, data: Data, run_hash: str) -> Rows:
+def frozen(spec: FrozenSpec, model: Trained, data: Data, run_hash: str) -> Rows:
     """Rows of a frozen model. Raises StoreError where its genes are not the stores'."""
     require_genes(model, data.store)
-    about = model.about["spec"]
-    keys = {"study": spec.study, "protocol": spec.protocol, "run_hash": run_hash}
-    keys |= {"corpus": about["corpus"]["name"], "method": about["method"], "seed": about["seed"]}
-    rows = Rows({**keys, "init": "pretrained", "mode": "frozen"}, data)
-    encoder = model.put_into(spec.networks[about["method"]])
-    rows.code(spec.shares, spec.readouts, lambda x_NG: embed(encoder, x_NG), model.status)
+    asked = spec.unseen[data.keys["target"]]
+    rows = Rows(spec.keys("pretrained", "frozen", run_hash), data)
+    encoder = model.put_into(spec.network)
+    rows.code(asked.shares, asked.readouts, lambda x_NG: embed(encoder, x_NG), model.status)
     return rows

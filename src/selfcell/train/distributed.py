@@ -22,7 +22,7 @@ from selfcell.errors import ConfigError, StoreError
 from selfcell.nets.across import max_across, processes, sum_across
 from selfcell.train.checkpoint import Progress, StateFile
 from selfcell.train.launch import launch
-from selfcell.train.loop import EXIT_RETRY
+from selfcell.train.signals import EXIT_RETRY
 
 PR_SET_PDEATHSIG = 1  # prctl.h
 GONE = ("connection closed", "connection reset", "broken pipe", "remote process exited")
@@ -75,11 +75,11 @@ def leave_but_first(cost: Mapping[str, float]) -> dict[str, float]:
         cost: `job.Meter.read()` of this process.
 
     Returns:
-        The same of all: CPU time and memory added, the wall time of the first.
+        The same of all: processor and GPU time and memory added, the wall time of the first.
     """
     if processes() == 1:
         return dict(cost)
-    names = ("cpu_s", "peak_mb")
+    names = ("cpu_s", "gpu_s", "peak_mb")
     every = sum_across(torch.tensor([cost[name] for name in names], dtype=torch.float64))
     if rank():
         sys.exit(0)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcell.errors import ConfigError, ProcessError
-from selfcell.train.loop import EXIT_RETRY
+from selfcell.train.signals import EXIT_RETRY
 
 LEAVE = 120  # seconds in which processes that were told to stop may save
 MEET = 600  # seconds in which all nodes must have come

@@ -8,13 +8,10 @@ point and started again ends in the same bits.
 from __future__ import annotations
 
 import math
-import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +23,7 @@ from selfcell.nets.across import average_gradients, max_across, mean_across
 from selfcell.train.checkpoint import Progress, StateFile
 from selfcell.train.memory import keep_memory
 from selfcell.train.optim import clip, set_rates
-
-EXIT_RETRY = 75  # EX_TEMPFAIL: state is saved, run the same command again to go on
+from selfcell.train.signals import Warned
 
 
 class Trainable(Protocol):
@@ -59,6 +55,9 @@ class Plan:
         log_every: steps between rows of the history, above 0; a fraction puts each row at the
             first step that is not before its time. The last step is always logged.
         save_every_s: seconds between saves of the state.
+        minutes: of training, over all attempts, after which the run ends before its last step.
+        patience: rows in which the least `validation_loss` so far may stand before the run ends;
+            0: never.
     """
 
     steps: int
@@ -68,6 +67,21 @@ class Plan:
     bf16: bool = False
     log_every: float = 20
     save_every_s: float = 60.0
+    minutes: float = math.inf
+    patience: int = 0
+
+
+class Fitted(NamedTuple):
+    """What a run was.
+
+    Attributes:
+        history: one row per logged step: step (1-based), loss (mean since the last row), lr, the
+            method's own logs and the measures.
+        ended: by what: "max_steps", "max_minutes" or "patience".
+    """
+
+    history: list[dict[str, float]]
+    ended: str
 
 
 Measure = Callable[[int], dict[str, float]]
@@ -82,63 +96,74 @@ def fit(
     state: StateFile | None = None,
     measure: Measure | None = None,
     title: str = "training",
-) -> list[dict[str, float]]:
-    """Train `model` (a `Trainable` module) in place and return its history.
+) -> Fitted:
+    """Train `model` (a `Trainable` module) in place.
 
     Args:
         batches: gives the batch of a step.
         state: where to keep, and continue from, the run's state; None keeps nothing.
-        measure: called after logged steps with the step; its values join the history row.
-
-    Returns:
-        One row per logged step: step (1-based), loss (mean since the last row), lr, the
-        method's own logs and `measure`'s values.
+        measure: called after logged steps with the step; its values join the history row. Where
+            one is `validation_loss`, the model ends with the weights of the least.
 
     Raises:
         DivergenceError: the loss or a gradient is not finite; the last saved state is kept.
-        SystemExit: SIGTERM or SIGUSR1 came; the state is saved, status `EXIT_RETRY`.
+        SystemExit: SIGTERM or SIGUSR1 came; the state is saved, status `signals.EXIT_RETRY`.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
     at = state.load(model, optimiser) if state else Progress()
     saved = time.monotonic()
+    begun = saved - at.seconds
     keep_memory()
     model.train()
     bar = tqdm(total=plan.steps, initial=at.step, desc=title, unit="step", mininterval=1.0)
-    with _Warned() as warned, bar:
-        for step in range(at.step, plan.steps):
-            factor = plan.decay ** (step // plan.decay_every) if plan.decay_every else 1.0
-            lr, batch = set_rates(optimiser, rates, factor), batches.batch(step)
+    with Warned() as warned, bar:
+        while not at.ended:
+            factor = plan.decay ** (at.step // plan.decay_every) if plan.decay_every else 1.0
+            lr, batch = set_rates(optimiser, rates, factor), batches.batch(at.step)
             value, logs = _step(model, batch, optimiser, plan)
             if not math.isfinite(value):
-                cells = ", ".join(map(str, batch.noise.cell_B[:3].tolist()))
-                raise DivergenceError(
-                    f"{title}: loss {value} at step {step + 1}, learning rate {lr}, in the batch "
-                    f"of {len(batch.x_BG)} cells with the keys {cells}, ...",
-                    "a finite loss with finite gradients",
-                    "lower the learning rate",
-                )
-            at.step, at.loss, at.losses = step + 1, at.loss + value, at.losses + 1
+                where = f"{title}: loss {value} at step {at.step + 1}, learning rate {lr}"
+                raise _diverged(where, batch)
+            at.step, at.loss, at.losses = at.step + 1, at.loss + value, at.losses + 1
+            at.seconds = time.monotonic() - begun
+            at.ended = _over(at, plan)
+            row_ends = int(at.step / plan.log_every) > int((at.step - 1) / plan.log_every)
             if not warned.signal:  # who reads the bar may have died of the same signal
                 bar.update()
-            if _logged(at.step, plan):
+            if at.ended or row_ends:
                 row = {"step": float(at.step), "loss": at.loss / at.losses, "lr": lr}
                 at.history.append(row | logs | _measured(model, measure, at.step))
                 at.loss, at.losses = 0.0, 0
+                at.watch(model, plan.patience)
                 bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
             warned.agree()
             if state and (warned.signal or time.monotonic() - saved > plan.save_every_s):
                 state.save(at, model, optimiser)
                 saved = time.monotonic()
-            if at.step < plan.steps:
+            if not at.ended:
                 warned.leave(f"{title}: step {at.step}")
+    if at.best:
+        model.load_state_dict(at.best)
     model.eval()
-    return at.history
+    return Fitted(at.history, at.ended)
 
 
-def _logged(done: int, plan: Plan) -> bool:
-    """Whether a row ends with a step: the last, or one that reaches a multiple of `log_every`."""
-    reached = int(done / plan.log_every) > int((done - 1) / plan.log_every)
-    return reached or done == plan.steps
+def _diverged(where: str, batch: Batch) -> DivergenceError:
+    cells = ", ".join(map(str, batch.noise.cell_B[:3].tolist()))
+    return DivergenceError(
+        f"{where}, in the batch of {len(batch.x_BG)} cells with the keys {cells}, ...",
+        "a finite loss with finite gradients",
+        "lower the learning rate",
+    )
+
+
+def _over(at: Progress, plan: Plan) -> str:
+    """What ends the run after this step, the same in every process; "" if nothing does."""
+    if at.step >= plan.steps:
+        return "max_steps"
+    if plan.minutes < math.inf and max_across(int(at.seconds >= 60.0 * plan.minutes)):
+        return "max_minutes"
+    return ""
 
 
 def _step(
@@ -171,37 +196,3 @@ def _measured(model: nn.Module, measure: Measure | None, done: int) -> dict[str,
     values = measure(done)
     model.train()
     return values
-
-
-class _Warned:
-    """Remembers SIGTERM and SIGUSR1 (a scheduler's warning) instead of dying of them."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> _Warned:
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            try:
-                self._before[number] = signal.signal(number, self._note)
-            except ValueError:  # not the main thread: signals are its owner's business
-                break
-        return self
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-
-    def agree(self) -> None:
-        """Let a signal that one process got stop all of them, after the same step."""
-        self.signal = max_across(self.signal)
-
-    def leave(self, where: str) -> None:
-        """Exit with `EXIT_RETRY` if a signal came, when the first process has saved."""
-        if self.signal:
-            max_across(0)
-            print(f"{where}: signal {self.signal}, stopped to be continued", file=sys.stderr)
-            sys.exit(EXIT_RETRY)
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]

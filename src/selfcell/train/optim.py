@@ -70,7 +70,7 @@ class LARS(torch.optim.Optimizer):
             change = change.mul_(torch.where((norm > 0) & (size > 0), ratio, 1.0))
         state = self.state[p]
         if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["step"] = torch.zeros((), dtype=torch.float32, device="cpu")  # as torch does
             state["momentum"] = torch.zeros_like(p)
         state["step"] += 1
         warm = min(1.0, float(state["step"]) / max(1, group["warm_up"]))

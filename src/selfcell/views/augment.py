@@ -10,13 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from selfcell.nets.types import as_number, computing_dtype
+from selfcell.nets.types import as_number, at_once, computing_dtype
 from selfcell.rng import Noise
 from selfcell.views.dropout import input_dropout
 from selfcell.views.noise import gaussian_noise, negative_binomial_noise
-
-BLOCK = 2**20
-"""Entries of a block of cells: some MB of float32."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Augment:
         """
         out_BG = torch.empty_like(x_BG, dtype=computing_dtype(x_BG))
         measured_G = as_number(measured_G, x_BG.dtype)
-        for start in range(0, len(x_BG), size := max(1, BLOCK // x_BG.shape[1])):
+        for start in range(0, len(x_BG), size := at_once(x_BG)):
             rows = slice(start, start + size)
             out_BG[rows] = self._view(x_BG[rows], noise.rows(rows), measured_G)
         return out_BG

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selfcell.fused import fused
 from selfcell.rng import Noise
 
 SCALE = 1e4
@@ -29,6 +30,12 @@ def negative_binomial_noise(
         x_BG: log1p expression, >= 0. intensity: >= 0.
     """
     count_BG = noise.negative_binomial_mixture(x_BG.shape[1], stream, total)
+    return _added(count_BG, x_BG, intensity)
+
+
+@fused
+def _added(count_BG: Tensor, x_BG: Tensor, intensity: float) -> Tensor:
+    """x + intensity * log1p(counts scaled to 10,000 a cell); overwrites the counts."""
     count_BG *= SCALE / count_BG.sum(1, keepdim=True).clamp_min(1.0)
     return torch.add(x_BG, count_BG.log1p_(), alpha=intensity)
 

@@ -1,0 +1,18 @@
+"""Accuracy on unseen data against missing genes: input table and figure."""
+
+from __future__ import annotations
+
+import argparse
+
+from selfcell import job
+from selfcell.figures import command
+
+
+def main(args: argparse.Namespace) -> None:
+    from selfcell.figures import unseen
+
+    command.make(unseen, args)
+
+
+if __name__ == "__main__":
+    job.run(main, command.parser(__doc__))
