@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ PANELS = {
 }
 LOGARITHMIC = ("gate_ratio", "spread")
 BAD = (style.RED, "X")
-CORPORA = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 LEAST = 0.05  # of the gate's ratio, below which a run is drawn at it
 MOST = 40  # rows that a page has room for
 
@@ -60,7 +60,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame[frame.row.isin(rows)]
     shown = {name: words for name, words in PANELS.items() if frame[name].notna().any()}
     corpora = sorted(set(frame.corpus), key=lambda name: (style.is_control(name), name))
-    colours = {name: CORPORA[place % len(CORPORA)] for place, name in enumerate(corpora)}
+    colours = dict(zip(corpora, cycle(style.CORPUS_COLOURS), strict=False))
     with style.styled():
         figure = style.new(min(4.2 * len(rows) + 26, style.MAX_HEIGHT_MM))
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]

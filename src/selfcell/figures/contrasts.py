@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from selfcell.figures import require, style
+from selfcell.figures import names, require, style
 from selfcell.stats.roles import PART
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _draw_primary(
     for place in heads:
         axes.get_yticklabels()[place].set_fontweight("bold")
     axes.set_ylim(max(y, 1) - 0.5, -0.8)
-    _finish(axes, limits, rows)
+    _finish(axes, limits, rows, 4)
     axes.set_xlabel("difference in macro-F1 (first minus second)")
     words.set_xlim(0, 1)
     words.set_axis_off()
@@ -142,7 +142,7 @@ def _draw_secondary(
             _interval(axes, row, place[str(row.name)], limits, size=3.2)
         axes.set_yticks(range(len(names)), [_words(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
-        _finish(axes, limits, own)
+        _finish(axes, limits, own, 2)
         heads = style.target_name(target), f"from {style.corpus_name(corpus)}"
         style.title(axes, index + 1, *heads, narrow=len(places) > 3)
         axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
@@ -191,11 +191,12 @@ def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size:
     )  # fmt: skip
 
 
-def _finish(axes: Axes, limits: tuple[float, float], rows: pd.DataFrame) -> None:
+def _finish(axes: Axes, limits: tuple[float, float], rows: pd.DataFrame, ticks: int) -> None:
     margin = float(rows.margin.max()) if len(rows) else 0.0
     axes.axvspan(-margin, margin, color="#EDEDED", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.6, zorder=1)
     axes.set_xlim(*limits)
+    axes.locator_params(axis="x", nbins=ticks)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -224,9 +225,9 @@ def _rank(name: str) -> tuple[int, str]:
 def _words(name: str) -> str:
     """A contrast's name with the methods' names for readers and a real minus sign."""
     left, _, right = name.partition(" - ")
-    for known in sorted(style.METHOD_NAMES, key=len, reverse=True):
-        left = left.replace(f"{known} ", f"{style.METHOD_NAMES[known]} ")
-        right = style.METHOD_NAMES[known] if right == known else right
-    for corpus in sorted(style.CORPUS_NAMES, key=len, reverse=True):
-        right = right.replace(f"MAE of {corpus}", f"MAE, {style.CORPUS_NAMES[corpus]}")
+    for known in sorted(names.METHOD_NAMES, key=len, reverse=True):
+        left = left.replace(f"{known} ", f"{names.METHOD_NAMES[known]} ")
+        right = names.METHOD_NAMES[known] if right == known else right
+    for corpus in sorted(names.CORPUS_NAMES, key=len, reverse=True):
+        right = right.replace(f"MAE of {corpus}", f"MAE, {names.CORPUS_NAMES[corpus]}")
     return f"{left} − {right}".replace("best PCA probe", "PCA")

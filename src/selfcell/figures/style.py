@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
+from selfcell.figures.names import CORPUS_NAMES, METHOD_NAMES, TARGET_NAMES
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -42,54 +44,13 @@ ARM_COLOURS = {
     "majority": GREY,
 }
 OTHER_PRETEXT = SKY
+CORPUS_COLOURS = (
+    *(BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK),
+    *("#8C564B", "#B8A800", GREY, "#6B4C9A", "#A6CEE3"),
+)
 
 PERMUTED = "gene_programme_permuted"
 LONGEST = 24  # characters of a name that still fit above a panel
-
-METHOD_NAMES = {
-    "random_mask": "masked autoencoder",
-    "random_mask_matched": "masking, matched rate",
-    "gene_programme": "programme masking",
-    "gp_to_gp": "programme to itself",
-    "gp_to_tf": "programme to TF",
-    "byol": "BYOL",
-    "simsiam": "SimSiam",
-    "simclr": "SimCLR",
-    "barlow_twins": "Barlow Twins",
-    "vicreg": "VICReg",
-    "harmony": "Harmony",
-    "scvi": "scVI",
-    "scratch": "from scratch",
-    "scratch_long": "from scratch, longer",
-    "scratch_shallow": "from scratch, one layer",
-    "pca": "PCA",
-    "logreg": "logistic regression",
-    "logreg_shared": "regression, genes known",
-    "supervised": "supervised pre-training",
-    "random_encoder": "random encoder",
-    "random_projection": "random projection",
-    "majority": "majority type",
-}
-TARGET_NAMES = {
-    "pbmc3k": "PBMC3k",
-    "kang": "Kang",
-    "kang_stim": "Kang stimulated",
-    "baron": "Baron pancreas",
-    "pbmc10k_protein_200": "PBMC10k with proteins",
-    "pbmc5k_protein_200": "PBMC5k with proteins",
-    "cite_200": "PBMC5k proteins",
-    "baron_donors": "Baron's donors",
-    "pbmc_studies": "PBMC3k and Kang control",
-    "kang_to_pbmc3k": "PBMC3k, labels of Kang",
-}
-CORPUS_NAMES = {
-    "kang_ctrl": "Kang control",
-    "kang_ctrl_shuffled": "Kang control, genes shuffled",
-    "kang_all": "Kang, both conditions",
-    "baron_pool": "Baron, other donors",
-    "own_pool": "own pool",
-    "pbmc3k_pool": "PBMC3k, other cells",
-}
 
 STYLE = {
     "font.family": "sans-serif",

@@ -7,6 +7,7 @@ effective rank.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ ROWS = 30_000  # of the table, about: a committed file has its limit
 MOST = 16  # methods a page has room for
 MEASURES = {"loss": "training loss", "skill": "masked skill", "retrieval": "retrieval / chance"}
 DIAGNOSTICS = ("gate", "rank", "spread", "difficulty", "alignment", "uniformity")
-CORPUS_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
+RANKS = 4  # corpora whose ranks a panel has room for, one below the other
 
 
 def table(files: Sequence[Path]) -> pd.DataFrame:
@@ -73,8 +74,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     left_out = len(methods[MOST:])
     methods = methods[:MOST]
     corpora = sorted(set(frame.corpus), key=lambda name: (style.is_control(name), name))
-    palette = [CORPUS_COLOURS[i % len(CORPUS_COLOURS)] for i in range(len(corpora))]
-    colours = dict(zip(corpora, palette, strict=True))
+    colours = dict(zip(corpora, cycle(style.CORPUS_COLOURS), strict=False))
     columns = min(len(methods), 4)
     rows = -(-len(methods) // columns)
     with style.styled():
@@ -113,9 +113,12 @@ def _pair(upper: Axes, lower: Axes, own: pd.DataFrame, colours: Mapping[str, str
 
 
 def _ranks(axes: Axes, own: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Effective rank at the last look, lowest and highest run of each corpus."""
+    """Effective rank at the last look, lowest and highest run of each corpus; of all corpora
+    together where they are more than `RANKS`."""
     last = own.sort_values("step").groupby(["corpus", "seed"], sort=True).value.last()
     lines = last.groupby("corpus", sort=True)
+    if lines.ngroups > RANKS:
+        lines, colours = last.groupby(lambda _: "all"), {"all": style.BLACK}
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top + 0.25 * lines.ngroups * (top - bottom))  # room for the words
     for line, (corpus, value) in enumerate(lines):
