@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 
@@ -69,6 +71,28 @@ def test_conda_environment_of_the_study_is_complete() -> None:
     extra = [Requirement(text) for text in PROJECT["optional-dependencies"]["integration"]]
     wanted = {canonicalize_name(each.name): each.extras for each in DIRECT + extra}
     assert {name: requirement.extras for name, requirement in pins.items()} == wanted
+
+
+def test_conda_environment_of_a_cluster_is_complete() -> None:
+    extras = PROJECT["optional-dependencies"]
+    wanted = [Requirement(text) for name in ("slurm", "cluster-generic") for text in extras[name]]
+    assert set(conda_pins("envs/slurm.yaml")) == {canonicalize_name(each.name) for each in wanted}
+
+
+def test_conda_environment_of_a_gpu_has_what_training_imports() -> None:
+    """By a process that imports both scripts' modules: the packages that came with them."""
+    code = (
+        "import importlib.metadata as m, sys; import selfcell.tasks.pretrain, "
+        "selfcell.tasks.finetune, selfcell.data.kernels; tops = {n.partition('.')[0] for n in "
+        "sys.modules}; print(*sorted({d for t in tops for d in "
+        "m.packages_distributions().get(t, [])}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPO
+    )
+    loaded = {canonicalize_name(name) for name in done.stdout.split()}
+    direct = {canonicalize_name(each.name) for each in DIRECT}
+    assert set(conda_pins("envs/gpu.yaml")) >= loaded & direct
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=str)

@@ -49,8 +49,9 @@ rule continued:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
+        mem_mb=grows(1700, 10),
         runtime=grows(4, 0.02),
+        gpu=GPU,
     params:
         spec=lambda wildcards: SLICES.continued(continued_job(wildcards)),
         model=lambda wildcards: model_folder(wildcards),

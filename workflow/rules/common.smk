@@ -83,6 +83,10 @@ def reference_mb(wildcards):
     return STUDY.registry.reference(name).source.artefact.mb()
 
 
+# Jobs that train ask for a GPU where the study insists on one; `auto` takes what it is given.
+GPU = int(CONFIG.pretraining.device == "cuda")
+
+
 def grows(base, per_mb=0, processes=1, mb=None):
     """A resource: what each process of a job takes, what each MB adds, of its inputs or by `mb` of
     its wildcards; twice as much at each retry."""

@@ -5,6 +5,9 @@ FINETUNE = f"{RESULTS}/runs/finetune/{{target}}/{{corpus}}/{{method}}/s{{seed}}"
 PROTEIN = f"{RESULTS}/runs/protein/{{protein}}/{{corpus}}/{{method}}/s{{seed}}"
 BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
+# scIB's metrics bring jax along, which keeps what it compiled.
+FROZEN_MB = 2200 if CONFIG.integration else 1100
+
 
 rule frozen:
     input:
@@ -23,7 +26,7 @@ rule frozen:
     conda:
         ENV
     resources:
-        mem_mb=grows(1100, 3),
+        mem_mb=grows(FROZEN_MB, 3),
         runtime=grows(3, 0.005),
     params:
         spec=lambda wildcards: SLICES.frozen(
@@ -66,6 +69,7 @@ rule finetune:
     resources:
         mem_mb=grows(1100, 3),
         runtime=grows(4, 0.005),
+        gpu=GPU,
     params:
         spec=lambda wildcards: SLICES.finetune(fine_tune_job(wildcards)),
         model=model_option,
@@ -95,6 +99,7 @@ rule protein:
     resources:
         mem_mb=grows(1000, 15),
         runtime=grows(4, 0.02),
+        gpu=GPU,
     params:
         spec=lambda wildcards: SLICES.protein(protein_job(wildcards)),
         model=model_option,
@@ -124,6 +129,7 @@ rule baseline:
     resources:
         mem_mb=grows(900, 15),
         runtime=grows(4, 0.02),
+        gpu=GPU,
     params:
         spec=lambda wildcards: SLICES.baseline(wildcards.target),
         stores=[

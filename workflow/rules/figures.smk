@@ -104,7 +104,7 @@ for name in FIGURES:
         conda:
             ENV
         resources:
-            mem_mb=grows(1000, 12),
+            mem_mb=grows(950, 18),
             runtime=grows(4, 0.01),
         params:
             name=name,  # the command is formatted late, when the loop is over

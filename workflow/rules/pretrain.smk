@@ -30,6 +30,7 @@ rule pretrain:
         nodes=1,
         mem_mb=grows(1050, 2, PROCESSES),
         runtime=grows(PRETRAIN_MINUTES),
+        gpu=GPU * PROCESSES,
     params:
         spec=lambda wildcards: SLICES.pretrain(
             wildcards.corpus, wildcards.method, int(wildcards.seed)
