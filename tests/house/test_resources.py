@@ -89,7 +89,8 @@ def test_processes_ask_for_a_core_and_a_gpu_each(checkout: Path, tmp_path: Path)
     text = (REPO / "configs/smoke.yaml").read_text(encoding="utf-8")
     settings = "  batch: 64\n  processes: 2\n  device: cuda\n  seeds"
     config.write_text(text.replace("  batch: 64\n  seeds", settings), encoding="utf-8")
-    said = Project(checkout, str(config)).run("--cores", "2", "--dry-run").stdout
+    given = ("--cores", "2", "--resources", "gpu=2", "--dry-run")
+    said = Project(checkout, str(config)).run(*given).stdout
     (job, *_) = bodies("pretrain", said)
     assert "threads: 2" in job and "gpu=2" in job
     assert all("gpu=1" in job for job in bodies("finetune", said))
