@@ -50,6 +50,22 @@ def test_more_steps_take_as_much_longer() -> None:
     assert after["frozen"] == before["frozen"]
 
 
+def test_wider_networks_and_larger_batches_take_as_much_longer() -> None:
+    one = study("config.yaml")
+    hidden = [2 * width for width in one.config.network.hidden]
+    genes = one.config.vocabulary.model_copy(update={"corpus_genes": 20_000})
+    tuning = one.config.fine_tuning.model_copy(update={"batch": 8 * one.config.fine_tuning.batch})
+    before = plan.shares(one)
+    for update, rule, least in (
+        ({"network": one.config.network.model_copy(update={"hidden": hidden})}, "pretrain", 2),
+        ({"vocabulary": genes}, "pretrain", 3),
+        ({"vocabulary": genes}, "finetune", 3),
+        ({"fine_tuning": tuning}, "finetune", 8),
+    ):
+        after = plan.shares(Study(one.config.model_copy(update=update)))
+        assert after[rule].hours >= 0.99 * least * before[rule].hours
+
+
 def test_workers_shorten_it_down_to_one_job_after_another() -> None:
     found = plan.shares(study("configs/blood.yaml"))
     hours = [plan.wall_hours(found, workers) for workers in (1, 2, 8, 10_000)]
@@ -143,3 +159,22 @@ def test_the_published_study_is_planned_by_snakemake_in_a_minute(checkout: Path)
     assert seconds < 30, "of processor time; a machine that does nothing else takes as long"
     models = len(study(PAPER).models())
     assert models > 200 and re.search(rf"^pretrain +{models}$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("results_gb", "cache_gb", "said"),
+    [(100.0, 0.1, "cache has 0.1 GB of free space; needed: 0.4 GB"),
+     (0.1, 100.0, "results has 0.1 GB of free space"), (100.0, 100.0, "")],
+)  # fmt: skip
+def test_room_is_looked_for_where_results_and_downloads_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    results_gb: float, cache_gb: float, said: str,
+) -> None:  # fmt: skip
+    free = {"results": results_gb, "cache": cache_gb}
+    monkeypatch.setattr(plan, "free_gb", lambda folder: free[folder.name])
+    monkeypatch.setattr(plan, "on_one_disk", lambda *_: False)
+    monkeypatch.delenv("SELFCELL_MIRRORS", raising=False)
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    with pytest.raises(SystemExit) if said else contextlib.nullcontext():
+        cli.main(["plan", str(REPO / "config.yaml"), "--offline", *places])
+    assert said in capsys.readouterr().err

@@ -65,9 +65,15 @@ def main(args: argparse.Namespace) -> None:
             "all sources of the study within reach",
             "check the network, or put the files into a folder named by SELFCELL_MIRRORS",
         )
-    if facts["free_gb"] < facts["disk_gb"]:
-        got = f"{args.results} has {facts['free_gb']:.1f} GB of free space"
-        raise DataError(got, f"{facts['disk_gb']:.1f} GB", "free some disk space")
+    downloads = facts["cache_gb"]
+    needed = facts["disk_gb"] + downloads * facts["one_disk"]
+    for folder, free, wanted in (
+        (args.results, facts["free_gb"], needed),
+        (cache_dir(args.cache), facts["cache_free_gb"], downloads),
+    ):
+        if free < wanted:
+            got = f"{folder} has {free:.1f} GB of free space"
+            raise DataError(got, f"{wanted:.1f} GB", "free some disk space, or name another folder")
 
 
 def page(facts: dict[str, Any]) -> str:
