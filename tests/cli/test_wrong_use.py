@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
+from selfcell.cli import common
+from selfcell.errors import DataError
 from tests.cells import user_cells
 from tests.cli.conftest import Done
 
@@ -81,3 +85,46 @@ def test_wrong_use_is_refused_in_words(
     assert done.code == 2
     assert WRONG[line] in done.err and "Traceback" not in done.err
     assert not list(files.glob("o*"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "doctor linked.h5ad",
+        "embed linked.h5ad model --out o.h5ad",
+        "annotate linked.h5ad model --reference reference.h5ad --out o.h5ad",
+        "annotate cells.h5ad model --reference linked.h5ad --out o.h5ad",
+        "pretrain linked.h5ad --out o",
+        "convert linked.h5ad --out o",
+        "compare linked.h5ad --dry-run",
+        "compare reference.h5ad --corpus linked.h5ad --dry-run",
+    ],
+)
+def test_a_file_that_links_to_another_is_refused(
+    line: str, selfcell: Callable[..., Done], files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    user_cells().write_h5ad("victim.h5ad")
+    before = Path("victim.h5ad").read_bytes()
+    user_cells().write_h5ad("linked.h5ad")
+    with h5py.File("linked.h5ad", "r+") as file:
+        del file["obs"]
+        file["obs"] = h5py.ExternalLink("victim.h5ad", "/obs")
+    done = selfcell(*line.split())
+    assert done.code == 2 and "does not hold 'obs' itself" in done.err
+    assert Path("victim.h5ad").read_bytes() == before and not list(files.glob("o*"))
+
+
+def test_nothing_is_added_through_a_link(tmp_path: Path) -> None:
+    cells = user_cells(12)
+    cells.obsm["z"] = np.ones((12, 2), np.float32)
+    user_cells(12).write_h5ad(tmp_path / "victim.h5ad")
+    user_cells(12).write_h5ad(tmp_path / "linked.h5ad")
+    with h5py.File(tmp_path / "linked.h5ad", "r+") as file:
+        del file["obsm"]
+        file["obsm"] = h5py.ExternalLink(str(tmp_path / "victim.h5ad"), "/obsm")
+    with pytest.raises(DataError, match="does not hold 'obsm' itself"):
+        common.write(tmp_path / "linked.h5ad", cells, ["z"], [], tmp_path / "o.h5ad")
+    with h5py.File(tmp_path / "victim.h5ad") as file:
+        assert list(file["obsm"]) == []
+    assert not (tmp_path / "o.h5ad").exists()

@@ -65,6 +65,12 @@ def answer(path: Path) -> int:
     return code
 
 
+def test_the_undamaged_file_is_read(folder: Path) -> None:
+    path = folder / "cells.h5ad"
+    path.write_bytes(FILE)
+    assert answer(path) in (0, 1)
+
+
 @cases(300)
 @given(content=damaged(FILE))
 def test_damaged_files(content: bytes, folder: Path) -> None:

@@ -181,8 +181,9 @@ def write(source: Path, adata: AnnData, obsm: list[str], obs: list[str], out: Pa
         obsm, obs: names of what was added.
     """
     import anndata
-    import h5py
     import numpy as np
+
+    from selfcell.data import hdf5
 
     with job.atomic(out) as temporary:
         if out.suffix != ".h5ad":
@@ -191,7 +192,7 @@ def write(source: Path, adata: AnnData, obsm: list[str], obs: list[str], out: Pa
             adata.write_h5ad(temporary)
         else:
             shutil.copyfile(source, temporary)
-            with h5py.File(temporary, "r+") as file:
+            with hdf5.opened(temporary, "r+") as file:
                 for name in obsm:
                     anndata.io.write_elem(file.require_group("obsm"), name, adata.obsm[name])
                 for name in obs:

@@ -22,7 +22,7 @@ from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
 from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
-from selfcell.data.stored import on_disk, rows_of, unreadable
+from selfcell.data.stored import DAMAGE, in_memory, on_disk, rows_of, unreadable
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ MIN_FOUND = 0.5
 """Share of a model's genes that a file must hold: with half of its input missing a network sees
 cells unlike any it was trained on."""
 BLOCK = 1024
-DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
-"""What h5py and anndata raise on a damaged file."""
 MIN_GENES = 200
 """Genes that a cell must show, in a file of all genes."""
 SYMBOLS = ("symbol", "gene_symbol", "gene_symbols", "feature_name", "gene_name", "gene_names")
@@ -90,7 +88,7 @@ class Matrix:
         names.uns["layers"] = [name for name in layers if name != layer]
         if getattr(values, "format", "") == "csc":
             # columns do not come by rows: one conversion instead of one a block
-            values = (values if sparse.issparse(values) else values.to_memory()).tocsr()
+            values = (values if sparse.issparse(values) else in_memory(values, spec.name)).tocsr()
         return cls(values, names, spec)
 
     def blocks(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from selfcell.data import hdf5
 from selfcell.data.fetch import obtain
 from selfcell.data.joins import JOINS
 from selfcell.data.parse import nearest
@@ -109,10 +110,10 @@ def read_h5ad(path: Path, spec: DatasetSpec) -> AnnData:
         DataError: the layer is absent; names those there are.
     """
     import anndata
-    import h5py
 
-    with h5py.File(path, "r") as file:
-        layers = list(file.get("layers", {})) + (["raw"] if "raw" in file else [])
+    with hdf5.opened(path) as file:
+        has_raw = hdf5.held(file, "raw") is not None
+        layers = list(file.get("layers", {})) + (["raw"] if has_raw else [])
         # what `prepare` converted has its counts in X, whichever layer they came from
         layer = "" if CONVERTED in file.get("uns", {}) else spec.layer
         if layer and layer not in layers:
@@ -163,11 +164,10 @@ def whole_chunks(node: Any, rows: int) -> int:
 
 def read_10x_h5(path: Path, spec: DatasetSpec) -> AnnData:
     """10x Genomics HDF5 (Cell Ranger 3 and later); antibody counts go to `obsm["protein"]`."""
-    import h5py
     import pandas as pd
     from scipy import sparse
 
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path) as file:
         group = file["matrix"]
         n_features, n_cells = (int(n) for n in group["shape"][:])
         parts = (group["data"][:], group["indices"][:], group["indptr"][:])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from selfcell.data import hdf5
 from selfcell.data.readers import CONVERTED
 from selfcell.errors import DataError
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What h5py and anndata raise on a damaged file."""
+
+
 @contextmanager
 def on_disk(path: Path) -> Iterator[AnnData]:
-    """An h5ad whose matrices stay on disk. Raises what h5py and anndata raise."""
-    import h5py
-
+    """An h5ad whose matrices stay on disk. Raises DataError as `hdf5.require_whole`, and what h5py
+    and anndata raise."""
     # the chunk in which one block ends and the next begins is unpacked once
-    with h5py.File(path, "r", rdcc_nbytes=8 << 20) as file:
+    with hdf5.opened(path, rdcc_nbytes=8 << 20) as file:
         yield _lazy(file)
 
 
@@ -37,9 +41,10 @@ def _lazy(file: Any) -> AnnData:
         fields["obsm"] = {"protein": read_elem(file["obsm/protein"])}
     if CONVERTED in file.get("uns", {}):
         fields["uns"] = {CONVERTED: True}
-    if "raw" in file:
-        fields["raw"] = {"X": _on_disk(file["raw/X"]), "var": read_elem(file["raw/var"])}
-    return anndata.AnnData(_on_disk(file["X"]) if "X" in file else None, **fields)
+    if (raw := hdf5.held(file, "raw")) is not None:
+        fields["raw"] = {"X": _on_disk(raw["X"]), "var": read_elem(raw["var"])}
+    x = hdf5.held(file, "X")
+    return anndata.AnnData(None if x is None else _on_disk(x), **fields)
 
 
 def _on_disk(node: Any) -> Any:
@@ -60,7 +65,9 @@ class StoredRows:
         indptr = self._indptr[rows.start : rows.stop + 1]
         part = slice(int(indptr[0]), int(indptr[-1]))
         parts = self._data[part], self._indices[part], indptr - indptr[0]
-        return sparse.csr_matrix(parts, shape=(len(indptr) - 1, self.shape[1]))
+        block = sparse.csr_matrix(parts, shape=(len(indptr) - 1, self.shape[1]))
+        block.check_format()  # SciPy writes outside of its arrays where a damaged file says so
+        return block
 
 
 def rows_of(values: Any) -> Any:
@@ -70,6 +77,16 @@ def rows_of(values: Any) -> Any:
     group = getattr(values, "group", None)
     stored = isinstance(group, h5py.Group) and values.format == "csr"
     return StoredRows(group, values.shape) if stored else values
+
+
+def in_memory(values: Any, name: str) -> Any:
+    """A sparse matrix on disk, read whole. Raises DataError where it is damaged."""
+    try:
+        matrix = values.to_memory()
+        matrix.check_format()
+    except DAMAGE as error:
+        raise unreadable(f"data set {name!r}", error) from error
+    return matrix
 
 
 def unreadable(what: str, error: Exception) -> DataError:

@@ -1,0 +1,88 @@
+"""HDF5 files as others wrote them: all that they hold must lie in them.
+
+A link or a data set may name any other file of the machine. Reading it would show that file, and
+adding to a copy would write to it, so such a file is refused before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfcell.errors import DataError
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@contextmanager
+def opened(path: Path, mode: str = "r", **options: Any) -> Iterator[h5py.File]:
+    """An HDF5 file, `options` as h5py takes them. Raises DataError as `require_whole`, and what
+    h5py raises."""
+    import h5py
+
+    with h5py.File(path, mode, **options) as file:
+        require_whole(file)
+        yield file
+
+
+def require_whole(file: h5py.File) -> None:
+    """Raise DataError where a part of the file lies in another file; names the part.
+
+    A soft link cannot leave the file but through an external one, which is found by itself.
+    """
+    import h5py
+
+    for name in _names(file):
+        link = file.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise _elsewhere(file, name, "an external link", link.filename)
+        if isinstance(link, h5py.HardLink) and isinstance(node := file[name], h5py.Dataset):
+            if node.external:
+                raise _elsewhere(file, name, "external storage", node.external[0][0])
+            if node.is_virtual:
+                raise _elsewhere(file, name, "a virtual data set", "other data sets")
+
+
+def _names(file: h5py.File) -> list[str]:
+    """All links of the file; those found behind a soft or an external one are not among them."""
+    found: list[str] = []
+    file.visit_links(found.append)  # h5py loses an error that is raised while it visits
+    return found
+
+
+def _elsewhere(file: h5py.File, name: str, what: str, target: str) -> DataError:
+    return DataError(
+        f"{file.filename} does not hold {name!r} itself: it is {what} ({target})",
+        "a file that holds all of its cells",
+        "if you trust the file, write it anew: anndata.read_h5ad(FILE).write_h5ad(NEW)",
+    )
+
+
+def held(group: h5py.Group, name: str) -> Any:
+    """What stands under the name; None where nothing does, or what anndata writes for None."""
+    if name not in group:
+        return None
+    node = group[name]  # `get` takes what is damaged for absent
+    return None if node.attrs.get("encoding-type") == "null" else node
+
+
+def overstated(file: h5py.File) -> str:
+    """The first data set that declares more values than are stored; "" for none."""
+    import h5py
+
+    for name in _names(file):
+        node = file.get(name)
+        if not isinstance(node, h5py.Dataset) or not node.size:
+            continue
+        if node.chunks is None:
+            is_short = node.id.get_storage_size() < node.nbytes
+        else:
+            pairs = zip(node.shape, node.chunks, strict=True)
+            is_short = node.id.get_num_chunks() < math.prod(-(-n // chunk) for n, chunk in pairs)
+        if is_short:
+            return name
+    return ""
