@@ -93,3 +93,9 @@ def test_options_that_do_not_go_with_a_store_are_refused(tmp_path: Path) -> None
         selfcell.pretrain(tmp_path / "cells.store", layer="counts", min_genes=0)
     with pytest.raises(StoreError, match="store"):
         selfcell.pretrain(tmp_path)
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    user_cells(60).write_h5ad(tmp_path / "cells.h5ad")
+    with pytest.raises(ConfigError, match=r"is a file; needed: AnnData.*read_h5ad\("):
+        selfcell.pretrain(str(tmp_path / "cells.h5ad"))

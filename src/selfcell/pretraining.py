@@ -131,6 +131,12 @@ def _trained(
 
 
 def _stored(path: Path, how: Mapping[str, Any]) -> AnnData:
+    if path.is_file():
+        raise ConfigError(
+            f"{path} is a file",
+            "AnnData, or the folder of a store",
+            f"pretrain(anndata.read_h5ad({str(path)!r})), or selfcell pretrain {path} --out MODEL",
+        )
     if given := [name for name, value in how.items() if value not in (None, "")]:
         raise ConfigError(
             f"{', '.join(given)} with the store {path}",

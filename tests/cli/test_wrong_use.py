@@ -44,6 +44,8 @@ WRONG = {
     "pretrain cells.h5ad --out o --method radom_mask": "did you mean 'random_mask'",
     "pretrain cells.h5ad --out o --params [": "--params is not JSON",
     "pretrain cells.h5ad --out o --min-genes 500": "no cell of data set 'cells' passes",
+    "pretrain cells.h5ad --out o --threads 0": "--threads 0; needed: at least 1",
+    "pretrain cells.h5ad --out o --gene-table study.yaml": "is no gene table",
     "pretrain cells.h5ad --out model": "is there already",
     "card .": "no readable model",
     "example --out o.h5ad --dataset baro": "did you mean 'baron'",

@@ -131,3 +131,12 @@ def test_build_joins_the_earlier_annotation(tmp_path: Path) -> None:
     assert GeneTable.from_csv(tmp_path / "table.csv").earlier == {"SEPT7": "ENSG00000000004"}
     with pytest.raises(DataError, match="no gene table"):
         GeneTable.from_csv(listing)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b\n1,2\n1,2,3,4\n", b"", b"\x89HDF\xff\x00\n", b"a,b\n1,2\n"]
+)
+def test_another_file_is_no_gene_table(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is no gene table.*needed: columns ensembl.*remedy"):
+        GeneTable.from_csv(tmp_path / "x.csv")

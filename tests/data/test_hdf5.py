@@ -98,15 +98,6 @@ def test_what_is_stored_as_none_is_not_there(path: Path) -> None:
     assert read_h5ad(path, own.spec_of("cells")).uns["layers"] == []
 
 
-def test_overstated_names_what_is_not_stored(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        assert hdf5.overstated(file) == ""
-        file.create_dataset("uns/full", data=np.zeros((50, 3)), chunks=(8, 2), compression="gzip")
-        assert hdf5.overstated(file) == ""
-        file.create_dataset("uns/less", (10**12,), "f4", chunks=(1000,))
-        assert hdf5.overstated(file) == "uns/less"
-
-
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
 @pytest.mark.parametrize(("part", "at"), [("indptr", 3), ("indices", 0)])
 def test_numbers_that_point_outside_of_a_matrix_are_damage(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MIN_GENES_KNOWN = 0.30
 MIN_COUNTS_KNOWN = 0.50
+TABLE = "name the file that the study's rule `reference` wrote (reference/genes.csv.gz)"
 HOW = ("ensembl", "symbol", "respelled", "earlier", "suffixed")
 _ORF = re.compile(r"^C(\d+|X|Y)ORF(\d+)$")
 _SUFFIX = re.compile(r"^(.+)[-.]\d+$")
@@ -66,9 +67,15 @@ class GeneTable:
         """Read what `build` wrote. Raises DataError if it is another file."""
         import pandas as pd
 
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        needed = "columns ensembl, symbol, biotype, earlier"
+        try:
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except ValueError as error:  # of pandas, and of bytes that are no text
+            raise DataError(
+                f"{path} is no gene table ({str(error).strip()})", needed, TABLE
+            ) from error
         if list(frame.columns) != ["ensembl", "symbol", "biotype", "earlier"]:
-            raise DataError(f"{path} is no gene table", "columns ensembl, symbol, biotype, earlier")
+            raise DataError(f"{path} is no gene table", needed, TABLE)
         return cls.from_frame(frame)
 
     def is_coding(self, ensembl: str) -> bool:

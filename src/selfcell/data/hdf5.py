@@ -6,7 +6,6 @@ adding to a copy would write to it, so such a file is refused before anything of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,21 +67,3 @@ def held(group: h5py.Group, name: str) -> Any:
         return None
     node = group[name]  # `get` takes what is damaged for absent
     return None if node.attrs.get("encoding-type") == "null" else node
-
-
-def overstated(file: h5py.File) -> str:
-    """The first data set that declares more values than are stored; "" for none."""
-    import h5py
-
-    for name in _names(file):
-        node = file.get(name)
-        if not isinstance(node, h5py.Dataset) or not node.size:
-            continue
-        if node.chunks is None:
-            is_short = node.id.get_storage_size() < node.nbytes
-        else:
-            pairs = zip(node.shape, node.chunks, strict=True)
-            is_short = node.id.get_num_chunks() < math.prod(-(-n // chunk) for n, chunk in pairs)
-        if is_short:
-            return name
-    return ""
