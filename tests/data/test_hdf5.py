@@ -7,7 +7,6 @@ from pathlib import Path
 
 import anndata
 import h5py
-import numpy as np
 import pytest
 from scipy import sparse
 
