@@ -163,7 +163,7 @@ def _places(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _value(row: Any) -> str:
     if row["mean"] != row["mean"]:
-        return "failed"
+        return "did not learn"
     text = f"{row['mean']:.3f}"
     if row["low"] == row["low"]:
         text += f" [{row['low']:.3f}, {row['high']:.3f}]"

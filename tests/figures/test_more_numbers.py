@@ -162,14 +162,14 @@ def test_runs_that_failed_are_marked_and_the_empty_ones_too() -> None:
 @pytest.mark.parametrize("module", [pretexts, label_efficiency])
 def test_runs_that_failed_are_counted_in_their_panel(module: Any) -> None:
     frame = made_table(module.__name__.rpartition(".")[2], "large").copy()
-    assert not any("failed" in text for text in _texts(module.draw(frame)))
+    assert not any("did not learn" in text for text in _texts(module.draw(frame)))
     part = (frame.method == "byol") & (frame["mode"] == "frozen") & (frame.target == "pbmc3k")
     part &= frame.corpus == "kang_ctrl"
     frame.loc[part & (frame.regime == "3"), "n_failed"] = 7  # some runs of three labels
-    noted = [text for text in _texts(module.draw(frame)) if "failed" in text]
-    assert noted == ["runs that failed, left out: BYOL 7"]
+    noted = [text for text in _texts(module.draw(frame)) if "did not learn" in text]
+    assert noted == ["runs that did not learn, left out: BYOL 7"]
     frame.loc[frame.target == "pbmc3k", "mean"] = np.nan  # its panels have no run that learned
-    assert [text for text in _texts(module.draw(frame)) if "failed" in text] == noted
+    assert [text for text in _texts(module.draw(frame)) if "did not learn" in text] == noted
 
 
 def _texts(figure: Any) -> list[str]:

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 COLUMNS = ("metric", *ARM, "mean", "low", "high", "n_seeds", "n_draws", "n_failed", "n_test")
 ROW_MM = 3.3
 MOST = 3  # targets that a page has room for
-# Colour and mark of where an arm learned, beside labels; further corpora take the spare ones.
+# Colour and mark of where an arm learned, beside labels.
 SIMPLE = (style.BLACK, "s")
-CORPORA = ((style.BLUE, "o"), (style.ORANGE, "^"), (style.GREEN, "D"), (style.PURPLE, "v"))
+CORPORA = (
+    *((style.BLUE, "o"), (style.ORANGE, "^"), (style.GREEN, "D"), (style.PURPLE, "v")),
+    *((style.SKY, "P"), (style.RED, "X"), (style.GREY, "<"), ("#8C564B", ">"), ("#B8A800", "*")),
+)
 
 
 def summary(scores: pd.DataFrame, task: str, metrics: Sequence[str]) -> pd.DataFrame:

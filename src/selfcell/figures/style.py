@@ -189,17 +189,22 @@ def places(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
 
 
 def left_out(axes: Axes, own: pd.DataFrame) -> None:
-    """Name below a panel's top edge the arms of its rows (columns method, mode, n_failed) of which
-    runs failed, with their number; nothing where none did."""
-    failed = own[own.n_failed > 0].groupby(["method", "mode"]).n_failed.sum()
+    """Name below a panel's top edge the arms of its rows of which runs did not learn, with their
+    number; nothing where all did. A corpus other than the panel's (column arm_corpus) is named."""
+    failed = own[own.n_failed > 0]
+    elsewhere = failed.get("arm_corpus", failed.corpus)
+    failed = failed.assign(of=elsewhere.where(elsewhere.map(is_control).astype(bool), ""))
     names = [
-        f"{method_name(str(method))}{', fine-tuned' if mode == 'fine-tuned' else ''} {number}"
-        for (method, mode), number in failed.items()
+        f"{method_name(str(method))}{', fine-tuned' if mode == 'fine-tuned' else ''}"
+        f"{' on ' + corpus_name(str(of)) if of else ''} {number}"
+        for (method, mode, of), number in failed.groupby(["method", "mode", "of"])
+        .n_failed.sum()
+        .items()
     ]
     if names:
         lines = [", ".join(names[start : start + 2]) for start in range(0, len(names), 2)]
         axes.text(
-            0.01, 0.98, "runs that failed, left out: " + ",\n".join(lines),
+            0.01, 0.98, "runs that did not learn, left out: " + ",\n".join(lines),
             transform=axes.transAxes, ha="left", va="top", fontsize=SMALL, color=RED, zorder=4,
             bbox={"color": "white", "alpha": 0.85, "pad": 1},
         )  # fmt: skip
