@@ -52,7 +52,7 @@ def test_integration_takes_the_first_seeds_of_the_corpora_asked_for(data: Data) 
 
 def test_networks_of_deviations_stay_out(data: Data) -> None:
     plain = Study(from_mapping(data)).models_of("pbmc_studies")
-    data["deviations"] = ["kang_ctrl"]
+    data["deviations"] = {"corpora": ["kang_ctrl"]}
     assert Study(from_mapping(data)).models_of("pbmc_studies") == plain
 
 

@@ -134,7 +134,7 @@ def test_published_reaches_methods_networks_and_scratch(data):
 
 def test_deviations_come_one_at_a_time(data):
     plain = Study(from_mapping(data))
-    data["deviations"] = ["kang_ctrl"]
+    data["deviations"] = {"corpora": ["kang_ctrl"]}
     study = Study(from_mapping(data))
     new = {model.method for model in study.models()} - {model.method for model in plain.models()}
     assert new == {"random_mask-sigmoid", "random_mask-average_all", "random_mask-rescale"}
@@ -155,13 +155,18 @@ def test_deviations_come_one_at_a_time(data):
     )  # so that no contrast takes it for a method
     changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
     assert changed == {"output"}
+    data["deviations"]["seeds"] = 2  # the first ones, so that each has a partner
+    for jobs in (Study(from_mapping(data)).evaluated(), Study(from_mapping(data)).fine_tunes()):
+        seeds = {job.seed for job in jobs if job.method == "random_mask-relu"}
+        assert seeds == {0, 1}
+        assert {job.seed for job in jobs if job.method == "random_mask"} == {0, 1, 2}
     assert Slices(plain).pretrain("kang_ctrl", "random_mask", 0) == json.dumps(
         base, separators=(",", ":")
     )
 
 
 def test_deviations_of_a_published_study_are_all_but_one(data):
-    data |= {"protocol": "published", "deviations": ["kang_ctrl"]}
+    data |= {"protocol": "published", "deviations": {"corpora": ["kang_ctrl"]}}
     study = Study(from_mapping(data))
     new = {model.method for model in study.models()} - set(data_methods(data))
     names = ("sigmoid", "average_all", "rescale")
@@ -187,7 +192,7 @@ def data_methods(data):
 
 
 def test_deviations_name_corpora(data):
-    data |= {"deviations": ["kang"]}
+    data |= {"deviations": {"corpora": ["kang"]}}
     with pytest.raises(ConfigError, match="did you mean 'kang_ctrl'"):
         from_mapping(data)
 

@@ -53,6 +53,17 @@ class Reconstruction(Thinning):
     reported by; empty: by gene alone."""
 
 
+class Deviations(Section):
+    """Differences of the released code, each trained by itself (docs/deviations.md)."""
+
+    corpora: list[Name] = []
+    """Corpora on which each is trained, one at a time, for every method it concerns: each alone
+    under protocol intended, all but each under protocol published. None: none is trained."""
+    seeds: int = Field(3, ge=1)
+    """The first so many of the pre-training seeds serve; each run is paired with the method's own
+    of the same seed."""
+
+
 class Config(Section):
     """A study."""
 
@@ -61,10 +72,8 @@ class Config(Section):
     protocol: Literal["intended", "published"] = "intended"
     """intended: what the paper says. published: what its released code did instead, wherever that
     changes results (docs/deviations.md lists each difference and what it costs)."""
-    deviations: list[Name] = []
-    """Corpora on which each difference of the released code is also trained, one at a time, for
-    every method it concerns: each alone under protocol intended, all but each under protocol
-    published."""
+    deviations: Deviations = Deviations()
+    """What of the released code is also trained, one difference at a time."""
     mirrors: list[str] = []
     """Folders or addresses tried before the public ones."""
     datasets: list[Dataset] = Field(min_length=1)
@@ -146,7 +155,7 @@ class Config(Section):
             _known(f"{where}.corpora", own.corpora, corpora)
             _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
         self._across(datasets, corpora, methods)
-        _known("deviations", self.deviations, corpora)
+        _known("deviations.corpora", self.deviations.corpora, corpora)
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]

@@ -50,8 +50,7 @@ class Study:
     """The jobs of one configuration.
 
     Raises:
-        ConfigError: the configuration names what the registry does not hold, or fine-tunes an
-            arm that `fine_tuning.tuning` has no settings for.
+        ConfigError: it names what the registry does not hold, or no table of tuned settings.
     """
 
     def __init__(self, config: Config, registry: Path = REGISTRY) -> None:
@@ -67,7 +66,8 @@ class Study:
         afar = config.unseen.targets if config.unseen else []
         self.unseen: Mapping[str, UnseenTarget] = {entry.name: entry for entry in afar}
         self.methods = {entry.name: entry for entry in config.methods}
-        self.deviations = deviating(self.methods, config.protocol) if config.deviations else {}
+        asked_for = config.deviations.corpora
+        self.deviations = deviating(self.methods, config.protocol) if asked_for else {}
         self.methods |= {name: entry.method for name, entry in self.deviations.items()}
         self.datasets = {entry.name: entry.spec(self.registry) for entry in config.datasets}
         for target in config.targets:
@@ -97,8 +97,13 @@ class Study:
             for corpus in self.config.corpora
             if self.splits_of(corpus.name)
             for method in self._methods_on(corpus)
-            for seed in self.config.pretraining.seeds
+            for seed in self._seeds(method)
         ]
+
+    def _seeds(self, method: str) -> list[int]:
+        """Pre-training seeds of a method; of a deviation the first ones alone."""
+        some = self.config.deviations.seeds if method in self.deviations else None
+        return self.config.pretraining.seeds[:some]
 
     def weights(self, method: str) -> str:
         """The method whose pre-training gives a method's weights: itself, but for a deviation
@@ -111,14 +116,12 @@ class Study:
         return [*own, *self._deviations_on(corpus.name, own)]
 
     def _deviations_on(self, corpus: str, methods: list[str], tuned: bool = False) -> list[str]:
-        """Deviations from some methods that are evaluated frozen, or else fine-tuned: those of
-        the network that is put to use alone."""
-        if corpus not in self.config.deviations:
-            return []
+        """Deviations that are evaluated frozen, or else fine-tuned: those of the network alone."""
         return [
             name
             for name, (method, entry) in self.deviations.items()
-            if method.task in methods
+            if corpus in self.config.deviations.corpora
+            and method.task in methods
             and (entry.network if tuned else entry.params or "activation" in entry.network)
         ]
 
@@ -131,8 +134,8 @@ class Study:
 
     def targets_of(self, corpus: str) -> list[str]:
         """Targets that models of a corpus are evaluated on, or a ready model is."""
-        named = {name: (*each.corpora, *each.models) for name, each in self.targets.items()}
-        return [name for name, corpora in named.items() if corpus in corpora]
+        named = self.targets.items()
+        return [name for name, each in named if corpus in (*each.corpora, *each.models)]
 
     def whole_corpora(self, target: str) -> list[str]:
         """Corpora of a target that are no parts of others."""
@@ -214,17 +217,15 @@ class Study:
         """Every fine-tuning job, the scratch arms of each target first."""
         tuning = self.config.fine_tuning
         jobs: list[FineTune] = []
-        if not tuning.methods or not tuning.regimes:
-            return jobs
         scratch = [SCRATCH, *[SCRATCH_LONG] * tuning.scratch_long]
         scratch += [SCRATCH_SHALLOW] * tuning.scratch_shallow
-        for target in self.config.targets:
+        for target in self.config.targets if tuning.methods and tuning.regimes else []:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
                 own = self._tuned_on(corpus)
                 arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
             for corpus, arm in arms:
-                for seed in [0] if corpus in self.ready else self.config.pretraining.seeds:
+                for seed in [0] if corpus in self.ready else self._seeds(arm):
                     jobs.append(FineTune(target.name, corpus, arm, seed))
         return jobs
 
@@ -266,9 +267,8 @@ class Study:
 
     def published(self, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Hyper-parameters and network settings of the released code, where they apply."""
-        entry = self.deviations.get(method)
-        task, protocol = self.methods[method].task, self.config.protocol
-        return published.settings(task, protocol, entry.deviation if entry else None)
+        entry, task = self.deviations.get(method), self.methods[method].task
+        return published.settings(task, self.config.protocol, entry and entry.deviation)
 
     def tuned(self, arm: str, labels: str) -> tuple[float, int]:
         """Learning rate and steps of an arm in a regime, from the committed tuning table."""
@@ -279,18 +279,17 @@ class Study:
         return float(settings["lr"]), int(settings["steps"])
 
     def _tuning(self) -> Path:
-        if not self.config.fine_tuning.tuning:
-            raise ConfigError("fine_tuning.tuning is empty", "a tuning table", "make tune")
-        path = ROOT / self.config.fine_tuning.tuning  # an absolute path stays itself
-        if not path.is_file():
-            raise ConfigError(f"fine_tuning.tuning: no file {path}", "a tuning table", "make tune")
+        asked = self.config.fine_tuning.tuning
+        path = ROOT / asked  # an absolute path stays itself
+        if not asked or not path.is_file():
+            got = f"no file {path}" if asked else "empty"
+            raise ConfigError(f"fine_tuning.tuning: {got}", "a tuning table", "make tune")
         return path
 
     def params(self, entry: Method) -> dict[str, Any]:
         """All hyper-parameters of a method, defaults filled in. Raises ConfigError."""
         values = self.published(entry.name)[0] | entry.params
-        params = parameters(entry.task, values, f"methods.{entry.name}")
-        return dataclasses.asdict(params)
+        return dataclasses.asdict(parameters(entry.task, values, f"methods.{entry.name}"))
 
 
 @cache

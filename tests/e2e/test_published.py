@@ -51,7 +51,7 @@ def test_one_difference_at_a_time_and_lineage_by_an_own_ontology(checkout: Path)
         "contrasts.parquet",
         [MAE],
         study="one_by_one",
-        deviations=["baron_pool"],
+        deviations={"corpora": ["baron_pool"]},
         lineage={"ontology": "own.json", "labels": "labels.json"},
     )
     scores = table.read(results / "scores.parquet")

@@ -26,4 +26,4 @@ def test_the_blood_study_takes_all_real_data_and_five_seeds() -> None:
     parts = {"kang", "pbmc10k_protein_200", "pbmc5k_protein_200"}
     parts.add("sctab")  # 22 million cells: no two cores
     assert named == set(Registry.load(REGISTRY).datasets) - parts
-    assert config.deviations == ["kang_ctrl"]
+    assert config.deviations.corpora == ["kang_ctrl"]

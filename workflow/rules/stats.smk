@@ -113,7 +113,7 @@ rule shared_variance:
     params:
         stores=named(f"{RESULTS}/data/{{name}}/store", STUDY.datasets, "name"),
         corpora=corpora_json(),
-        targets=json.dumps({target.name: target.corpora for target in CONFIG.targets}),
+        targets=json.dumps({name: STUDY.whole_corpora(name) for name in STUDY.targets}),
         code=code("shared_variance"),
     shell:
         f"python3 {SCRIPTS}/shared_variance.py"
