@@ -42,15 +42,14 @@ def shown_images(driver: Any) -> Iterator[str]:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.wait import WebDriverWait
 
-    script = "return [...document.images].map(i => [i.src.slice(0, 200), i.naturalWidth])"
+    wide = """return [...document.images].filter(i => i.complete && i.naturalWidth > 300)
+        .map(i => i.src.slice(0, 200)).filter(source => source.startsWith("data:image/png"))"""
+    before: list[str] = []
     for eye in driver.find_elements(By.XPATH, EYE):
-        eye.click()
-        WebDriverWait(driver, 20).until(
-            lambda d: all(width for _, width in d.execute_script(script))
-        )
-        for source, width in driver.execute_script(script):
-            if source.startswith("data:image/png") and width > 300:
-                yield source.split("filename=")[1].split(";")[0]
+        eye.click()  # the page draws its answer when it comes to it
+        waiting = WebDriverWait(driver, 20)
+        before = waiting.until(lambda d, last=before: (s := d.execute_script(wide)) != last and s)
+        yield from (source.split("filename=")[1].split(";")[0] for source in before)
 
 
 def click_through(driver: Any, report: Path) -> set[str]:
