@@ -71,7 +71,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         panels[0].axvline(1.0, color="0.4", linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
         panels[0].set_yticks(range(len(rows)), rows)
         panels[0].set_ylim(len(rows) - 0.4, -0.6)
-        _legend(figure, colours, left_out)
+        learned = set(frame.corpus[frame.status == "ok"])
+        _legend(figure, {name: colours[name] for name in corpora if name in learned}, left_out)
     return figure
 
 

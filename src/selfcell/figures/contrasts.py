@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from selfcell.figures import names, require, style
+from selfcell.figures import require, style
+from selfcell.figures.names import CORPUS_NAMES, METHOD_NAMES
 from selfcell.stats.roles import PART
 
 if TYPE_CHECKING:
@@ -151,7 +152,6 @@ def _draw_secondary(
 
 def _legend(figure: Figure, frame: pd.DataFrame) -> None:
     """The mark of each verdict that the figure shows."""
-
     drawn = frame[frame.difference.notna()]
     used = [verdict for verdict in MARKS if (drawn.verdict == verdict).any()]
     style.legend(figure, [(name, MARKS[name][1], MARKS[name][0]) for name in used], 5)
@@ -184,6 +184,7 @@ def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size:
         f"{row.difference:+.2f}".replace("-", "−"),
         (limits[side], y), xytext=(-14 * sign, 0), textcoords="offset points",
         ha="right" if side else "left", va="center", fontsize=style.SMALL, color=colour,
+        bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},  # it may lie on the line at zero
         arrowprops={
             "arrowstyle": "-|>", "color": colour, "lw": 1.0, "mutation_scale": 6, "shrinkA": 0,
             "shrinkB": 0,
@@ -225,9 +226,9 @@ def _rank(name: str) -> tuple[int, str]:
 def _words(name: str) -> str:
     """A contrast's name with the methods' names for readers and a real minus sign."""
     left, _, right = name.partition(" - ")
-    for known in sorted(names.METHOD_NAMES, key=len, reverse=True):
-        left = left.replace(f"{known} ", f"{names.METHOD_NAMES[known]} ")
-        right = names.METHOD_NAMES[known] if right == known else right
-    for corpus in sorted(names.CORPUS_NAMES, key=len, reverse=True):
-        right = right.replace(f"MAE of {corpus}", f"MAE, {names.CORPUS_NAMES[corpus]}")
+    for known in sorted(METHOD_NAMES, key=len, reverse=True):
+        left = left.replace(f"{known} ", f"{METHOD_NAMES[known]} ")
+        right = METHOD_NAMES[known] if right == known else right
+    for corpus in sorted(CORPUS_NAMES, key=len, reverse=True):
+        right = right.replace(f"MAE of {corpus}", f"MAE, {CORPUS_NAMES[corpus]}")
     return f"{left} − {right}".replace("best PCA probe", "PCA")

@@ -19,10 +19,8 @@ ROW_MM = 3.3
 MOST = 3  # targets that a page has room for
 # Colour and mark of where an arm learned, beside labels.
 SIMPLE = (style.BLACK, "s")
-CORPORA = (
-    *((style.BLUE, "o"), (style.ORANGE, "^"), (style.GREEN, "D"), (style.PURPLE, "v")),
-    *((style.SKY, "P"), (style.RED, "X"), (style.GREY, "<"), ("#8C564B", ">"), ("#B8A800", "*")),
-)
+OTHERS = [colour for colour in style.CORPUS_COLOURS if colour != style.BLACK]
+CORPORA = tuple(zip(OTHERS, "o^DvP<>*ph", strict=True))
 
 
 def summary(scores: pd.DataFrame, task: str, metrics: Sequence[str]) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean of each arm, with its 95 % interval over seeds."""
     own = scores[(scores.task == "integrate") & (scores.level == "overall")]
     rest = sorted(set(own.metric) - set(DRAWN))
-    return dots.summary(scores, "integrate", [*DRAWN, *rest] if len(own) else [])
+    return dots.summary(scores, "integrate", [*DRAWN, *rest])
 
 
 def draw(frame: pd.DataFrame) -> Figure:

@@ -34,7 +34,7 @@ VERDICTS = Table(
             for name in ("difference", "low", "high", "low90", "high90", "sde", "cpu_s")
         ),
         Column("answer", allowed=("yes", "no", "undecided")),
-        Column("shared_variance", "number", nullable=True),
+        Column("shared_variance", "number", minimum=0, nullable=True),
         Column("note", empty=True),
     ),
     key=("target", "corpus", "scope"),

@@ -80,16 +80,16 @@ class Column:
 
     def _wrong_number(self, values: pd.Series) -> tuple[np.ndarray, str]:
         number = pd.to_numeric(values, errors="coerce").to_numpy(float)
-        is_null = values.isna().to_numpy(bool)
-        if self.nullable:
-            return ~is_null & ~np.isfinite(number), "a finite number, or nothing"
         bad = ~np.isfinite(number)
         if self.kind == "integer":
             bad |= np.where(bad, 0.0, number) % 1 != 0
         if self.minimum is not None:
             bad |= ~(number >= self.minimum)
+        if self.nullable:
+            bad &= ~values.isna().to_numpy(bool)
         bound = "" if self.minimum is None else f" >= {self.minimum:g}"
-        return bad, ("an integer" if self.kind == "integer" else "a finite number") + bound
+        needed = ("an integer" if self.kind == "integer" else "a finite number") + bound
+        return bad, needed + ", or nothing" * self.nullable
 
     @staticmethod
     def _wrong_codes(values: pd.Series) -> tuple[np.ndarray, str]:
