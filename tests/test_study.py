@@ -155,11 +155,20 @@ def test_deviations_come_one_at_a_time(data):
     )  # so that no contrast takes it for a method
     changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
     assert changed == {"output"}
-    data["deviations"]["seeds"] = 2  # the first ones, so that each has a partner
+    assert len(study.splits_of("kang_ctrl", "random_mask-relu")) > 1
+    data["deviations"] |= {
+        "seeds": 2,
+        "targets": ["pbmc3k"],
+    }  # the first ones, so that each has a partner
     for jobs in (Study(from_mapping(data)).evaluated(), Study(from_mapping(data)).fine_tunes()):
         seeds = {job.seed for job in jobs if job.method == "random_mask-relu"}
         assert seeds == {0, 1}
         assert {job.seed for job in jobs if job.method == "random_mask"} == {0, 1, 2}
+    fewer = Study(from_mapping(data))
+    assert fewer.splits_of("kang_ctrl", "random_mask-relu") == ["pbmc3k"]
+    assert fewer.splits_of("kang_ctrl", "random_mask") == study.splits_of("kang_ctrl")
+    tuned_on = {job.target for job in fewer.fine_tunes() if job.method == "random_mask-relu"}
+    assert tuned_on == {"pbmc3k"}
     assert Slices(plain).pretrain("kang_ctrl", "random_mask", 0) == json.dumps(
         base, separators=(",", ":")
     )
@@ -194,6 +203,9 @@ def data_methods(data):
 def test_deviations_name_corpora(data):
     data |= {"deviations": {"corpora": ["kang"]}}
     with pytest.raises(ConfigError, match="did you mean 'kang_ctrl'"):
+        from_mapping(data)
+    data |= {"deviations": {"corpora": ["kang_ctrl"], "targets": ["pbmc"]}}
+    with pytest.raises(ConfigError, match="did you mean 'pbmc3k'"):
         from_mapping(data)
 
 

@@ -59,6 +59,8 @@ class Deviations(Section):
     corpora: list[Name] = []
     """Corpora on which each is trained, one at a time, for every method it concerns: each alone
     under protocol intended, all but each under protocol published. None: none is trained."""
+    targets: list[Name] = []
+    """Annotation targets that they are judged on; none named: all targets of the corpus."""
     seeds: int = Field(3, ge=1)
     """The first so many of the pre-training seeds serve; each run is paired with the method's own
     of the same seed."""
@@ -156,6 +158,8 @@ class Config(Section):
             _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
         self._across(datasets, corpora, methods)
         _known("deviations.corpora", self.deviations.corpora, corpora)
+        annotated = [target.name for target in self.targets]
+        _known("deviations.targets", self.deviations.targets, annotated)
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]

@@ -77,7 +77,10 @@ def work(study: Study) -> dict[str, Work]:
     draws = len(config.labels.regimes) * config.labels.draws
     tuned = sum(regime.draws for regime in config.fine_tuning.regimes)
     models, evaluated, tunes = study.models(), study.evaluated(), study.fine_tunes()
-    scored = sum(len(study.targets_of(model.corpus)) for model in evaluated)
+    scored = sum(
+        len(study.targets.keys() & study.splits_of(model.corpus, model.method))
+        for model in evaluated
+    )
     rivals = len(study.targets) * bool(config.baselines)
     once = "vocabulary audit shared_variance collect contrasts project claims report"
     counts = dict.fromkeys(once.split(), 1)

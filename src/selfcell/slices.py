@@ -61,6 +61,7 @@ class Slices:
         """A frozen model on its targets, of every task."""
         readouts, asked = self.config.frozen.readouts, self.config.protein
         mixtures, across = self.study.mixtures, self.study.across(Model(corpus, method, seed))
+        proteins = self.study.proteins.keys() & self.study.splits_of(corpus, method)
         return FrozenSpec(
             **self._study(method),
             corpus=corpus,
@@ -69,7 +70,7 @@ class Slices:
             network=self._network(method, corpus),
             readouts=readouts,
             reconstruction=self._thinning(),
-            protein=asked.normalisation if asked and self.study.proteins_of(corpus) else None,
+            protein=asked.normalisation if asked and proteins else None,
             integrate={name: self._mixture(name) for name in across if name in mixtures},
             unseen={name: self._afar(name) for name in across if name not in mixtures},
         ).to_json()

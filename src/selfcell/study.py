@@ -146,13 +146,12 @@ class Study:
         """Every target with a split: annotation's, then proteins'."""
         return [*self.targets, *self.proteins]
 
-    def proteins_of(self, corpus: str) -> list[str]:
-        """Protein targets that models of a corpus are evaluated on."""
-        return [name for name, target in self.proteins.items() if corpus in target.corpora]
-
-    def splits_of(self, corpus: str) -> list[str]:
-        """Every target that models of a corpus are evaluated on."""
-        return [*self.targets_of(corpus), *self.proteins_of(corpus)]
+    def splits_of(self, corpus: str, method: str = "") -> list[str]:
+        """Every target that models of a corpus are evaluated on, or that those of a method are:
+        deviations on some alone, where the configuration says so."""
+        proteins = [name for name, each in self.proteins.items() if corpus in each.corpora]
+        some = self.config.deviations.targets if method in self.deviations else []
+        return [name for name in [*self.targets_of(corpus), *proteins] if name in some or not some]
 
     def stores_of(self, targets: Sequence[str]) -> list[str]:
         """Data sets that some targets draw from, sorted."""
@@ -223,7 +222,8 @@ class Study:
             arms = [(NONE, arm) for arm in scratch] if target.fine_tune else []
             for corpus in target.fine_tune:
                 own = self._tuned_on(corpus)
-                arms += [(corpus, arm) for arm in own + self._deviations_on(corpus, own, True)]
+                own += self._deviations_on(corpus, own, tuned=True)
+                arms += [(corpus, m) for m in own if target.name in self.splits_of(corpus, m)]
             for corpus, arm in arms:
                 for seed in [0] if corpus in self.ready else self._seeds(arm):
                     jobs.append(FineTune(target.name, corpus, arm, seed))

@@ -15,7 +15,9 @@ rule frozen:
         stores=lambda wildcards: stores(
             STUDY.stores_of(frozen_targets(wildcards)), wildcards.corpus
         ),
-        splits=lambda wildcards: splits(STUDY.splits_of(wildcards.corpus)),
+        splits=lambda wildcards: splits(
+            STUDY.splits_of(wildcards.corpus, wildcards.method)
+        ),
         queries=lambda wildcards: sorted(set(frozen_queries(wildcards).values())),
     output:
         multiext(f"{FROZEN}/", *run_files("tasks")),

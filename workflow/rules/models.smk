@@ -35,7 +35,9 @@ def frozen_across(wildcards):
 
 def frozen_targets(wildcards):
     """All targets of a frozen network."""
-    return STUDY.splits_of(wildcards.corpus) + frozen_across(wildcards)
+    return STUDY.splits_of(wildcards.corpus, wildcards.method) + frozen_across(
+        wildcards
+    )
 
 
 def frozen_queries(wildcards):
