@@ -39,6 +39,12 @@ def test_test_cells_stay_out_of_every_corpus_of_their_data_set(data):
     assert study.excluding("baron_pool") == ["baron"]
 
 
+def test_parts_of_a_corpus_are_no_corpora_of_their_own_to_baselines(data):
+    study = Study(from_mapping(data))
+    assert {"kang_ctrl_600", "kang_ctrl_2000"} < set(study.targets["pbmc3k"].corpora)
+    assert study.whole_corpora("pbmc3k") == ["kang_ctrl", "pbmc3k_pool", "kang_ctrl_shuffled"]
+
+
 def test_tuning_is_needed(data, tmp_path):
     data["fine_tuning"]["tuning"] = str(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match=r"no file .*none\.yaml; .*make tune"):

@@ -30,6 +30,7 @@ from selfcell.figures import (
 from selfcell.stats import table
 from selfcell.stats.contrasts import CONTRASTS
 from selfcell.stats.table import overall
+from tests.figures.golden import numbers
 from tests.figures.made import (
     CELLS,
     ENTRIES,
@@ -144,6 +145,18 @@ def test_other_tasks_are_means_of_runs(made: factory.Made, module: Any, task: st
     assert empty.empty and list(empty.columns) == list(module.COLUMNS)
     (text,) = figures.drawn(module, empty).texts
     assert text.get_text() == "no run to draw: see the score table"
+
+
+@pytest.mark.parametrize(("column", "value"), [("readout", "decoder"), ("method", "copy_input")])
+def test_arms_far_below_the_gene_means_are_in_the_table_alone(
+    made: factory.Made, column: str, value: str
+) -> None:
+    scores = other_tasks(made.scores)
+    low = scores[(scores.task == "reconstruction") & (scores.method == "byol")]
+    plain = reconstruction.summary(scores)
+    frame = reconstruction.summary(pd.concat([scores, low.assign(**{column: value})]))
+    assert value in set(frame[column]) - set(plain[column])
+    assert numbers(reconstruction.draw(frame)) == numbers(reconstruction.draw(plain))
 
 
 def test_runs_that_failed_are_marked_and_the_empty_ones_too() -> None:
