@@ -215,6 +215,17 @@ def test_sweeps_hold_parts_and_settings_and_nothing_else(tmp_path: Path) -> None
     pd.testing.assert_frame_equal(read, frame)
 
 
+def test_one_size_or_setting_alone_is_no_sweep() -> None:
+    """Where a target has scores of the whole corpus and of one rate, and of no part or other."""
+    assert sweeps.summary(overall(made_study(*PLACE).scores, "macro_f1"), ENTRIES).empty
+
+
+def test_sizes_are_drawn_on_a_logarithmic_axis_and_settings_are_not() -> None:
+    figure = sweeps.draw(made_table("sweeps", "small"))
+    scales = {axes.get_xlabel(): axes.get_xscale() for axes in figure.axes if axes.lines}
+    assert scales == {"cells pre-trained on": "log", "rate": "linear"}
+
+
 def test_a_setting_is_swept_over_whole_corpora_by_one_number_that_measures() -> None:
     def swept_by(*entries: tuple[str, dict[str, Any]]) -> set[str]:
         """Sweeps of these methods, each of a corpus and with its settings."""
