@@ -154,7 +154,7 @@ class Claim(Section):
     contrasts: list[Contrast] = []
     """Analogue: the first of these that a study ran."""
     scores: list[Scores] = []
-    """Analogue, where the contrast table holds none: the first whose task and target a study has."""
+    """Analogue, where the contrast table holds none: the first whose target a study has."""
     types: Types | None = None
     """Analogue, of a claim about cell types."""
     differs: str = ""
