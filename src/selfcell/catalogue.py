@@ -81,6 +81,15 @@ def methods() -> str:
     return f"{table}\n\n{title}\n\n{folded}\n\n</details>"
 
 
+def method_pages() -> str:
+    """Each pretext task as its module describes it: the body of docs/methods.md."""
+    look = "members: false, show_root_heading: false, show_root_toc_entry: false, heading_level: 3"
+    return "\n\n".join(
+        f"## {name.replace('_', ' ')}\n\n::: {module}\n    options: {{{look}}}"
+        for name, module in METHODS.items()
+    )
+
+
 def _about(field: dataclasses.Field[Any]) -> tuple[str, str]:
     """Range and description of a parameter."""
     low, high, choices = (field.metadata[key] for key in ("low", "high", "choices"))

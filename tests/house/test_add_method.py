@@ -68,6 +68,14 @@ def test_its_test_passes_and_the_house_accepts_it(extended: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"[1-9]\d passed", done.stdout), "its own tests and the house's"
+    assert python(extended, "workflow/scripts/readme.py").returncode == 0
+    every = ["methods/test_methods.py", "train/test_golden.py", "house/test_designs.py"]
+    named = "denoise or curves or study or page_of_methods"
+    rest = python(
+        extended, "-m", "pytest", *(f"tests/{name}" for name in [*every, "docs/test_site.py"]),
+        "-k", named,
+    )  # fmt: skip
+    assert rest.returncode == 0, rest.stdout
     lint = python(extended, "-m", "ruff", "check", METHOD, TEST)
     assert lint.returncode == 0, lint.stdout
     style = python(extended, "-m", "ruff", "format", "--check", METHOD, TEST)

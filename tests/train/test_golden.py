@@ -23,7 +23,7 @@ def as_recorded() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", GOLDEN["loss"])
 def test_losses_are_the_recorded_ones(name: str) -> None:
     """To the bit on the recorded torch, CPU capability and threads, else to 1e-4."""
     recorded = GOLDEN["loss"][name]
@@ -32,6 +32,7 @@ def test_losses_are_the_recorded_ones(name: str) -> None:
     assert curve(name) == (recorded if same else pytest.approx(recorded, rel=1e-4))
 
 
-def test_every_method_has_a_curve_and_no_two_are_alike() -> None:
-    assert set(GOLDEN["loss"]) == set(METHODS)
-    assert len({tuple(losses) for losses in GOLDEN["loss"].values()}) == len(METHODS)
+def test_curves_are_of_methods_there_are_and_no_two_are_alike() -> None:
+    """A method of one's own may do without; `python -m tests.golden.curves` records it."""
+    assert set(GOLDEN["loss"]) <= set(METHODS)
+    assert len({tuple(losses) for losses in GOLDEN["loss"].values()}) == len(GOLDEN["loss"]) >= 11

@@ -21,6 +21,7 @@ def main(args: argparse.Namespace) -> None:
         "docs/deviations.md": deviations.parts(args.root),
         "docs/figures.md": catalogue.figures(args.root),
         "docs/findings.md": findings.parts(args.root),
+        "docs/methods.md": {"methods": catalogue.method_pages()},
     }
     for name, parts in pages.items():
         page = args.root / name
