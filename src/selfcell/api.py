@@ -23,6 +23,7 @@ from selfcell.data import own
 from selfcell.data.contract import labels
 from selfcell.data.parse import nearest
 from selfcell.data.registry import DatasetSpec
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import ConfigError
 from selfcell.tasks import model as folder
 from selfcell.tasks.readouts import FEWEST, READOUTS
@@ -74,7 +75,7 @@ class Model:
         gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
-        min_found: float = own.MIN_FOUND,
+        min_found: float = MIN_FOUND,
     ) -> AnnData | None:
         """Write the embedding, (N, D) float32, to `adata.obsm["X_selfcell"]`.
 
@@ -113,7 +114,7 @@ class Model:
         reference_gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
-        min_found: float = own.MIN_FOUND,
+        min_found: float = MIN_FOUND,
     ) -> AnnData | None:
         """Name the types of cells from labelled ones, both embedded by this model.
 

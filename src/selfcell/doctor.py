@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from selfcell.data import contract, own
 from selfcell.data.genes import looks_mouse
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:
@@ -185,11 +186,11 @@ def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> It
         trained = model.trained
         found = own.align(matrix, trained.gene_ids, trained.symbols)
         facts["genes_of_the_model"] = found.report()
-        if found.share < own.MIN_FOUND:
+        if found.share < MIN_FOUND:
             yield Finding(
                 "mend",
                 f"{found.share:.0%} of the model's {found.n_genes} genes are in the file; "
-                f"{own.MIN_FOUND:.0%} are needed",
+                f"{MIN_FOUND:.0%} are needed",
                 "check the species, and name the var column of Ensembl ids with --gene-ids",
             )
     if not matrix.names.obs_names.is_unique:

@@ -17,6 +17,7 @@ from selfcell.comparison.answer import Comparison, read
 from selfcell.comparison.cells import look, look_at_corpora, told
 from selfcell.comparison.design import configuration, name_of, require_name
 from selfcell.comparison.models import fetched
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import ConfigError, StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
@@ -37,6 +38,7 @@ def compare(
     corpora: Sequence[str] = (),
     corpus_layer: str = "",
     models: Sequence[Path | str] = (),
+    min_found: float = MIN_FOUND,
     effort: str = "default",
     out: Path | str = ".",
     name: str = "",
@@ -59,6 +61,7 @@ def compare(
         layer, gene_ids: as in `Model.embed`. corpus_layer: as `layer`, of those files.
         corpora: other cells to pre-train on: files, or data sets of the study such as "kang".
         models: ready models to judge beside those trained here, as `selfcell.load` takes them.
+        min_found: share of a model's genes, in [0, 1], below which it is refused.
         effort: a key of `comparison.design.EFFORTS`: "quick", "default" or "full".
         name: of the study, and of its folder in `out`/results; "": the file's.
         cores: processor cores; 0: all. dry_run: only say what it would take.
@@ -78,8 +81,9 @@ def compare(
     layer, study = layer if isinstance(cells, Path | str) else "", name or name_of(path)
     found = look(path, study, labels, batch, layer or "", gene_ids, min_test)
     look_at_corpora(corpora, corpus_layer, found)
-    options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found)
-    settings, folder = configuration(found, study, *options), out / "results" / study
+    options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found, min_found)
+    settings = configuration(found, study, *options, min_found)
+    folder = out / "results" / study
     made = Study(from_mapping(settings, "the study of your cells"))
     config = _write(settings, folder / "study.yaml")
     about: dict[str, Any] = {"study": study, "cells": told(found)}

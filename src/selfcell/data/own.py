@@ -22,17 +22,15 @@ from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
 from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
+from selfcell.data.specs import MIN_FOUND
 from selfcell.data.stored import DAMAGE, in_memory, on_disk, rows_of, unreadable
-from selfcell.errors import DataError
+from selfcell.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger("selfcell")
 
-MIN_FOUND = 0.5
-"""Share of a model's genes that a file must hold: with half of its input missing a network sees
-cells unlike any it was trained on."""
 BLOCK = 1024
 MIN_GENES = 200
 """Genes that a cell must show, in a file of all genes."""
@@ -173,7 +171,10 @@ class Alignment:
         return {"genes": self.n_genes, "found": found, "share": share, "missing": shown}
 
     def require(self, matrix: Matrix, least: float = MIN_FOUND) -> None:
-        """Raise DataError where under this share of the genes was found, or none."""
+        """Raise DataError where under this share of the genes was found, or none; ConfigError
+        for what is no share."""
+        if not 0.0 <= least <= 1.0:
+            raise ConfigError(f"min_found {least}", "a share in [0, 1]")
         found = self.n_genes - len(self.missing)
         said = f"{found} of the model's {self.n_genes} genes ({self.share:.0%}) found"
         if self.share < least or not found:
