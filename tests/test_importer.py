@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,26 @@ def flat() -> dict[str, torch.Tensor]:
     return {**broken_chain(), "encoder.0.weight": torch.zeros(12)}
 
 
+def with_weight(change: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:
+    """An encoder whose second weight was changed."""
+    state = named(encoder=released(WIDTHS, nn.SELU, GENES), decoder=head(6))
+    return {**state, "encoder.3.weight": change(state["encoder.3.weight"])}
+
+
+def quantised(weight: torch.Tensor) -> torch.Tensor:
+    """Eight bits a value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch leaves them for another package's
+        return torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+
+
+def huge() -> dict[str, torch.Tensor]:
+    """A layer of 2**40 units, of which the file holds one value."""
+    one = torch.zeros(1)
+    last = {"encoder.3.weight": one.expand(2**40, 12), "encoder.3.bias": one.expand(2**40)}
+    return {**named(encoder=released((12,), nn.SELU, GENES), decoder=head(6)), **last}
+
+
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "another network": (lambda: {"state_dict": {"gpt.wte": torch.zeros(3)}}, r"layout \(gpt\)"),
     "no weights": (lambda: {"state_dict": {}}, r"layout \(none\)"),
@@ -222,6 +243,12 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "layers that do not fit": (broken_chain, "encoder.3 is of shapes .* after 12 units"),
     "no matrix": (flat, "encoder.0 is of shapes"),
+    "no values": (lambda: with_weight(lambda w: w.to("meta")), "encoder.3.weight holds no values"),
+    "sparse": (lambda: with_weight(torch.Tensor.to_sparse), "encoder.3.weight is of .*sparse_coo"),
+    "quantised": (lambda: with_weight(quantised), r"encoder.3.weight is of torch.qint8|no checkp"),
+    "complex": (lambda: with_weight(lambda w: w.cfloat()), "encoder.3.weight is of .*complex64"),
+    "whole numbers": (lambda: with_weight(lambda w: w.int()), "encoder.3.weight is of .*int32"),
+    "huge": (huge, "encoder.3.weight declares 13194139533312 values and stores 1"),
     "one layer": (
         lambda: named(classifier=nn.Sequential(nn.Linear(30, 4))), "a classifier of one layer",
     ),

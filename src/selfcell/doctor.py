@@ -89,6 +89,9 @@ def examine(
     else:
         return facts, findings
     findings += _genes(matrix, model, facts)
+    if not adata.obs_names.is_unique:
+        twice = "names of cells stand twice"
+        findings.append(Finding("mend", twice, "adata.obs_names_make_unique()"))
     findings += _columns(adata, facts)
     return facts, findings
 
@@ -166,10 +169,15 @@ def _of_cells(facts: dict[str, Any]) -> Iterator[Finding]:
 
 def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> Iterator[Finding]:
     try:
-        names, ids = matrix.gene_names()
+        contract.check_names(matrix.names, matrix.spec)
     except DataError as error:
         yield Finding("mend", error.got, error.remedy)
-        return
+        if matrix.spec.gene_ids not in ("", *matrix.names.var):
+            return
+        if model is not None:
+            yield Finding("note", "the genes were not held to the model: mend their names first")
+            model = None
+    names, ids = matrix.gene_names(checked=False)
     shown = ids or names
     share = sum(map(own.is_ensembl, shown)) / len(shown)
     facts["gene_names"] = f"{share:.0%} Ensembl ids, such as {', '.join(shown[:3])}"
@@ -193,8 +201,6 @@ def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> It
                 f"{MIN_FOUND:.0%} are needed",
                 "check the species, and name the var column of Ensembl ids with --gene-ids",
             )
-    if not matrix.names.obs_names.is_unique:
-        yield Finding("mend", "names of cells stand twice", "adata.obs_names_make_unique()")
 
 
 def species(names: Sequence[str]) -> str:

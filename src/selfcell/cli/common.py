@@ -27,9 +27,7 @@ def make_parser(command: str, text: str, example: str) -> argparse.ArgumentParse
         epilog=f"example: {example}",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as JSON (default: as text)"
-    )
+    switch(parser, "--json", "print the result as JSON", "as text", "> result.json")
     return parser
 
 

@@ -70,7 +70,7 @@ def compare(
 
     Raises:
         ConfigError, DataError, StoreError, FetchError: a file, an option or a model cannot be used.
-        StudyError: a job of the study failed, or it was interrupted.
+        StudyError: a job of the study failed.
     """
     from selfcell.config import from_mapping
     from selfcell.study import Study
@@ -147,7 +147,7 @@ def _write(settings: Mapping[str, Any], path: Path) -> Path:
 def run(config: Path, out: Path, study: str, cores: int = 0) -> None:
     """Run the packaged workflow in a folder; what it says goes to standard error.
 
-    Raises StudyError: a job failed, with the words of its log, or the run was interrupted.
+    Raises StudyError: a job failed, with the words of its log.
     """
     if cores < 0:
         raise ConfigError(f"--cores {cores}", "a number of processor cores, 0 for all")
@@ -164,9 +164,7 @@ def run(config: Path, out: Path, study: str, cores: int = 0) -> None:
         failed = process.wait()
     except KeyboardInterrupt:
         process.wait()  # the interrupt reached it too: it cancels its jobs and cleans up
-        raise StudyError(
-            "interrupted", "a finished study", "the same command goes on where it stopped"
-        ) from None
+        raise KeyboardInterrupt("the same command goes on where it stopped") from None
     if failed:
         raise StudyError(
             f"the study {study!r} stopped: {_reason(out / 'results' / study / 'logs', start)}",

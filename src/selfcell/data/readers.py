@@ -19,7 +19,7 @@ from selfcell.data.fetch import obtain
 from selfcell.data.joins import JOINS
 from selfcell.data.parse import nearest
 from selfcell.data.registry import DatasetSpec
-from selfcell.errors import DataError
+from selfcell.errors import DataError, readable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,22 +63,9 @@ def prepare(spec: DatasetSpec, cache: Path, mirrors: Sequence[str], out: Path) -
 
 def read(path: Path, spec: DatasetSpec) -> AnnData:
     """Read any known format. Raises DataError naming the file where it cannot be read."""
-    return read_or_refuse(READERS[format_of(path, spec)], path, spec)
-
-
-def read_or_refuse(
-    reader: Callable[[Path, DatasetSpec], AnnData], path: Path, spec: DatasetSpec
-) -> AnnData:
-    """Run one reader; a damaged or foreign file becomes a DataError."""
-    try:
-        return reader(path, spec)
-    except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"{path} cannot be read by {reader.__name__} ({detail})",
-            "an intact file of that format",
-            "check the file, or give it the ending of its format",
-        ) from error
+    kind = format_of(path, spec)
+    with readable(str(path), kind):
+        return READERS[kind](path, spec)
 
 
 def format_of(path: Path, spec: DatasetSpec) -> str:
