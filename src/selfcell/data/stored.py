@@ -35,10 +35,10 @@ def _lazy(file: Any) -> AnnData:
     x = None if node is None else _on_disk(node)
     n_obs, n_vars = (None, None) if x is None else x.shape
     fields: dict[str, Any] = {"obs": _table(file["obs"], n_obs), "var": _table(file["var"], n_vars)}
-    fields["layers"] = {key: _on_disk(node) for key, node in file.get("layers", {}).items()}
-    if "protein" in file.get("obsm", {}):
+    fields["layers"] = {key: _on_disk(node) for key, node in hdf5.members(file, "layers").items()}
+    if "protein" in hdf5.members(file, "obsm"):
         fields["obsm"] = {"protein": read_elem(file["obsm/protein"])}
-    if CONVERTED in file.get("uns", {}):
+    if CONVERTED in hdf5.members(file, "uns"):
         fields["uns"] = {CONVERTED: True}
     if (raw := hdf5.held(file, "raw")) is not None:
         counts = _on_disk(raw["X"])
