@@ -158,8 +158,7 @@ class Config(Section):
             _known(f"{where}.fine_tune", own.fine_tune, own.corpora)
         self._across(datasets, corpora, methods)
         _known("deviations.corpora", self.deviations.corpora, corpora)
-        annotated = [target.name for target in self.targets]
-        _known("deviations.targets", self.deviations.targets, annotated)
+        _known("deviations.targets", self.deviations.targets, [each.name for each in self.targets])
         _known("fine_tuning.methods", self.fine_tuning.methods, methods)
         regimes = [str(regime) for regime in self.labels.regimes]
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]

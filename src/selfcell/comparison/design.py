@@ -99,12 +99,10 @@ def configuration(
     """The configuration of a study of these cells, as `selfcell.config` reads it.
 
     Args:
-        name: of the study and its target.
-        effort: a key of `EFFORTS`.
+        name: of the study and its target. effort: a key of `EFFORTS`.
         corpora: other cells to pre-train on, each by itself: names of the registry, or files.
         corpus_layer: where the raw counts of those files are; "" for X.
-        max_cells: cells drawn of the file; None: the effort's, 0: all.
-        min_test: as in `look`.
+        max_cells: cells drawn of the file; None: the effort's, 0: all. min_test: as in `look`.
         models: names, by folder, of ready models; numbered where they are taken.
         min_found: share of their genes that the cells must have.
 

@@ -72,9 +72,6 @@ def compare(
         ConfigError, DataError, StoreError, FetchError: a file, an option or a model cannot be used.
         StudyError: a job of the study failed.
     """
-    from selfcell.config import from_mapping
-    from selfcell.study import Study
-
     require_name(name)
     out = Path(out).expanduser().absolute()
     path = _file(cells, out, name, labels, batch, layer)
@@ -84,13 +81,20 @@ def compare(
     options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found, min_found)
     settings = configuration(found, study, *options, min_found)
     folder = out / "results" / study
-    made = Study(from_mapping(settings, "the study of your cells"))
+    made = _study(settings)
     config = _write(settings, folder / "study.yaml")
     about: dict[str, Any] = {"study": study, "cells": told(found)}
     if dry_run:
         return Comparison(about | _planned(made, out, config))
     run(config, out, study, cores)
     return _kept(Comparison(about | read(folder, study)), folder)
+
+
+def _study(settings: Mapping[str, Any]) -> Study:
+    from selfcell.config import from_mapping
+    from selfcell.study import Study
+
+    return Study(from_mapping(settings, "the study of your cells"))
 
 
 def _kept(answer: Comparison, folder: Path) -> Comparison:
