@@ -19,7 +19,7 @@ from torch import nn
 import selfcell
 from selfcell import cli
 from selfcell.api import EMBEDDING, Model
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import ConfigError, DataError, StoreError
 from selfcell.importer import LICENCE, METHODS, import_checkpoint, read_genes
 from selfcell.modelcard import markdown
 from tests.cells import user_cells
@@ -260,6 +260,13 @@ def test_other_layouts_are_refused(case: str, tmp_path: Path) -> None:
     make, said = BAD[case]
     with pytest.raises(StoreError, match=said):
         import_checkpoint(written(tmp_path / "c.ckpt", make()), genes())
+
+
+def test_a_layer_wider_than_any_network_is_refused(tmp_path: Path) -> None:
+    state = named(encoder=released((12, 70_000), nn.SELU, GENES), decoder=head(6))
+    path = written(tmp_path / "c.ckpt", state)
+    with pytest.raises(ConfigError, match=r"c\.ckpt: hidden\.1: .*65536"):
+        import_checkpoint(path, genes())
 
 
 class Harmful:

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from selfcell import __version__
+from selfcell.data.parse import parse
 from selfcell.errors import DataError, StoreError
 from selfcell.provenance import sha256_file, short_hash
 from selfcell.specs import Network
@@ -113,6 +114,7 @@ def import_checkpoint(
     Raises:
         StoreError: no checkpoint, one that holds more than tensors, or one of another layout.
         DataError: another number of genes than the first layer takes.
+        ConfigError: a wider layer than a network here can have.
     """
     state = read_state(path)
     layout = recognise(state, path)
@@ -124,7 +126,8 @@ def import_checkpoint(
             "the model's genes, all of them, in the order of its input",
             "for a model of variable genes, list those alone",
         )
-    network = Network(hidden=widths, activation=layout.activation, dropout=0.0)
+    settings = {"hidden": widths, "activation": layout.activation, "dropout": 0.0}
+    network = parse(Network, settings, str(path))
     last = "hidden" if layout.head else None
     encoder = folder.new_encoder(inputs, network, 0, last)
     for layer, (weight, bias) in zip(encoder.layers, layers, strict=True):
