@@ -215,3 +215,9 @@ def test_a_part_has_the_sources_of_its_whole_and_no_say_in_the_genes(data):
     whole, part = corpora["kang_ctrl"], corpora["kang_ctrl_600"]
     assert part.sources == whole.sources
     assert (part.vocabulary, whole.vocabulary) == (False, True)
+
+
+def test_a_part_may_be_drawn_by_donors_alone(data):
+    data["corpora"][4] |= {"max_cells": 0, "max_donors": 3}
+    part = from_mapping(data).filled["kang_ctrl_600"]
+    assert (part.max_cells, part.max_donors) == (0, 3)
