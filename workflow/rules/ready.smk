@@ -47,7 +47,7 @@ rule align:
         runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
-        model=f"{READY}/model",
+        model=lambda wildcards, input: Path(input.model[0]).parent,
         min_found=lambda wildcards: STUDY.ready[wildcards.corpus].min_found,
         code=code("align"),
     shell:

@@ -41,7 +41,7 @@ rule report:
         runtime=grows(4, 0.05),
     params:
         about=json.dumps(about(STUDY), sort_keys=True),
-        results=RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parent,
         code=code("report"),
     shell:
         f"python3 {SCRIPTS}/report.py"
