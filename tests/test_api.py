@@ -89,6 +89,20 @@ def test_cells_on_disk_embed_alike(model: Model, tmp_path: Path, store: Callable
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_view_of_cells_on_disk_is_refused_at_once(model: Model, tmp_path: Path) -> None:
+    user_cells().write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    view, known = backed[10:50], user_cells()
+    for use in (model.embed, lambda cells: model.annotate(cells, known)):
+        with pytest.raises(DataError, match="a view of a backed AnnData.*copy=True gives"):
+            use(view)
+    copied = model.embed(view, copy=True)
+    np.testing.assert_allclose(copied.obsm[EMBEDDING], embedding(model, known)[10:50], atol=1e-5)
+    assert list(model.annotate(view, known, copy=True).obs_names) == list(view.obs_names)
+    assert view.is_view and view.isbacked
+    backed.file.close()
+
+
 @pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
 def test_raw_on_disk_and_other_formats(model: Model, tmp_path: Path) -> None:
     expected = embedding(model, user_cells())

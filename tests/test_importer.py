@@ -193,48 +193,6 @@ def test_another_number_of_genes_is_refused(tmp_path: Path) -> None:
         import_checkpoint(path, genes(29))
 
 
-def with_norm() -> dict[str, torch.Tensor]:
-    """An encoder with batch normalisation, as of RNA to protein."""
-    parts = [nn.Linear(GENES, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)]
-    return named(encoder=nn.Sequential(*parts), decoder=head(4))
-
-
-def broken_chain() -> dict[str, torch.Tensor]:
-    """Layers that do not fit one another."""
-    state = named(encoder=released(WIDTHS, nn.SELU, GENES), decoder=head(6))
-    return {**state, "encoder.3.weight": torch.zeros(10, 11)}
-
-
-def flat() -> dict[str, torch.Tensor]:
-    """A weight that is no matrix."""
-    return {**broken_chain(), "encoder.0.weight": torch.zeros(12)}
-
-
-BAD: dict[str, tuple[Callable[[], Any], str]] = {
-    "another network": (lambda: {"state_dict": {"gpt.wte": torch.zeros(3)}}, r"layout \(gpt\)"),
-    "no weights": (lambda: {"state_dict": {}}, r"layout \(none\)"),
-    "a tensor": (lambda: torch.zeros(3), "no weights by name"),
-    "a list": (lambda: {"state_dict": [1]}, "no weights by name"),
-    "normalisation": (with_norm, "encoder.1.bias is there"),
-    "no bias": (
-        lambda: named(encoder=nn.Sequential(nn.Linear(30, 4, bias=False)), decoder=head(4)),
-        "encoder.0.bias is absent",
-    ),
-    "layers that do not fit": (broken_chain, "encoder.3 is of shapes .* after 12 units"),
-    "no matrix": (flat, "encoder.0 is of shapes"),
-    "one layer": (
-        lambda: named(classifier=nn.Sequential(nn.Linear(30, 4))), "a classifier of one layer",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_other_layouts_are_refused(case: str, tmp_path: Path) -> None:
-    make, said = BAD[case]
-    with pytest.raises(StoreError, match=said):
-        import_checkpoint(written(tmp_path / "c.ckpt", make()), genes())
-
-
 class Harmful:
     """Makes a file where it is unpickled."""
 

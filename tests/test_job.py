@@ -38,6 +38,15 @@ def test_a_users_error_is_one_line_and_exit_code_2() -> None:
     assert "Traceback" in run(body, "--debug").stderr
 
 
+def test_an_interrupt_is_one_line_and_exit_code_130() -> None:
+    listen = "import signal, time\n    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    body = listen + "    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(60)"
+    done = run(body)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert "Traceback" in run(body, "--debug").stderr
+    assert run("raise KeyboardInterrupt('go on')").stderr == "interrupted; go on\n"
+
+
 def test_a_mistake_of_ours_is_a_traceback_and_exit_code_1() -> None:
     done = run("raise KeyError('x')")
     assert (done.returncode, done.stdout) == (1, "")

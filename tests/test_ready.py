@@ -71,3 +71,12 @@ def test_a_target_names_models_that_are_there() -> None:
     settings["targets"][0]["models"] = ["givn"]
     with pytest.raises(ConfigError, match=r"targets.mine.models: unknown 'givn'.*'given'"):
         from_mapping(settings)
+
+
+def test_it_says_which_share_of_its_genes_is_needed() -> None:
+    assert study().ready["given"].min_found == 0.5
+    settings = made("default", models={GOLDEN: "given"}, min_found=0.3)
+    assert Study(from_mapping(settings)).ready["given"].min_found == 0.3
+    settings["models"][0]["min_found"] = 30
+    with pytest.raises(ConfigError, match=r"min_found"):
+        from_mapping(settings)

@@ -41,8 +41,6 @@ def embed_cells(
     """
     if batch < 1:
         raise ConfigError(f"batch {batch}", "cells to read at once, at least 1")
-    if not 0.0 <= min_found <= 1.0:
-        raise ConfigError(f"min_found {min_found}", "a share in [0, 1]")
     found = own.align(matrix, trained.gene_ids, trained.symbols)
     found.require(matrix, min_found)
     parts, kept, total = [], 0.0, 0.0

@@ -23,7 +23,8 @@ from selfcell.data import own
 from selfcell.data.contract import labels
 from selfcell.data.parse import nearest
 from selfcell.data.registry import DatasetSpec
-from selfcell.errors import ConfigError
+from selfcell.data.specs import MIN_FOUND
+from selfcell.errors import ConfigError, DataError
 from selfcell.tasks import model as folder
 from selfcell.tasks.readouts import FEWEST, READOUTS
 
@@ -74,7 +75,7 @@ class Model:
         gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
-        min_found: float = own.MIN_FOUND,
+        min_found: float = MIN_FOUND,
     ) -> AnnData | None:
         """Write the embedding, (N, D) float32, to `adata.obsm["X_selfcell"]`.
 
@@ -91,9 +92,10 @@ class Model:
             The copy, or None.
 
         Raises:
-            DataError: no counts, a cell without any, a gene twice, no such layer or column, or
-                too few of the model's genes.
+            DataError: no counts, a cell without any, a gene twice, no such layer or column, too
+                few of the model's genes, or a view of a backed AnnData without `copy`.
         """
+        _require_own_place(adata, copy)
         spec, self.aligned = own.spec_of("cells", gene_ids), {}
         z_ND = self._embedding(adata, layer, spec, batch, min_found)
         target = _copied(adata) if copy else adata
@@ -113,7 +115,7 @@ class Model:
         reference_gene_ids: str = "",
         batch: int = own.BLOCK,
         copy: bool = False,
-        min_found: float = own.MIN_FOUND,
+        min_found: float = MIN_FOUND,
     ) -> AnnData | None:
         """Name the types of cells from labelled ones, both embedded by this model.
 
@@ -132,6 +134,7 @@ class Model:
         """
         if readout not in READOUTS:
             raise ConfigError(f"unknown readout {readout!r}", nearest(readout, READOUTS))
+        _require_own_place(adata, copy)
         spec, self.aligned = own.spec_of("reference", reference_gene_ids, label), {}
         known_ND = self._embedding(reference, reference_layer, spec, batch, min_found)
         spec = own.spec_of("cells", gene_ids)
@@ -176,6 +179,16 @@ def load(path: Path | str, revision: str | None = None) -> Model:
     if model.trained.status not in ("ok", "unchecked"):
         log.warning("%s: this model is marked %r by the learning gate", path, model.trained.status)
     return model
+
+
+def _require_own_place(adata: AnnData, copy: bool) -> None:
+    """A view becomes an AnnData of its own where it is written to; one of a file cannot."""
+    if adata.is_view and adata.isbacked and not copy:
+        raise DataError(
+            "the cells are a view of a backed AnnData, to which nothing can be written",
+            "a whole AnnData, or cells in memory",
+            "copy=True gives a copy with the result; or take cells.to_memory()",
+        )
 
 
 def _copied(adata: AnnData) -> AnnData:

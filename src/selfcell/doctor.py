@@ -14,6 +14,7 @@ import numpy as np
 
 from selfcell.data import contract, own
 from selfcell.data.genes import looks_mouse
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import DataError
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def examine(
     else:
         return facts, findings
     findings += _genes(matrix, model, facts)
+    if not adata.obs_names.is_unique:
+        twice = "names of cells stand twice"
+        findings.append(Finding("mend", twice, "adata.obs_names_make_unique()"))
     findings += _columns(adata, facts)
     return facts, findings
 
@@ -162,10 +166,15 @@ def _of_cells(facts: dict[str, Any]) -> Iterator[Finding]:
 
 def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> Iterator[Finding]:
     try:
-        names, ids = matrix.gene_names()
+        contract.check_names(matrix.names, matrix.spec)
     except DataError as error:
         yield Finding("mend", error.got, error.remedy)
-        return
+        if matrix.spec.gene_ids not in ("", *matrix.names.var):
+            return
+        if model is not None:
+            yield Finding("note", "the genes were not held to the model: mend their names first")
+            model = None
+    names, ids = matrix.gene_names(checked=False)
     shown = ids or names
     share = sum(map(own.is_ensembl, shown)) / len(shown)
     facts["gene_names"] = f"{share:.0%} Ensembl ids, such as {', '.join(shown[:3])}"
@@ -182,15 +191,13 @@ def _genes(matrix: own.Matrix, model: Model | None, facts: dict[str, Any]) -> It
         trained = model.trained
         found = own.align(matrix, trained.gene_ids, trained.symbols)
         facts["genes_of_the_model"] = found.report()
-        if found.share < own.MIN_FOUND:
+        if found.share < MIN_FOUND:
             yield Finding(
                 "mend",
                 f"{found.share:.0%} of the model's {found.n_genes} genes are in the file; "
-                f"{own.MIN_FOUND:.0%} are needed",
+                f"{MIN_FOUND:.0%} are needed",
                 "check the species, and name the var column of Ensembl ids with --gene-ids",
             )
-    if not matrix.names.obs_names.is_unique:
-        yield Finding("mend", "names of cells stand twice", "adata.obs_names_make_unique()")
 
 
 def species(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from selfcell.data.parse import nearest, parse
 from selfcell.data.protein_split import ProteinSplit
 from selfcell.data.registry import DatasetSpec, Registry
 from selfcell.data.section import Section
-from selfcell.data.specs import CorpusSource, SplitSpec
+from selfcell.data.specs import MIN_FOUND, CorpusSource, SplitSpec
 from selfcell.methods.published import DEVIATIONS, Deviation
 from selfcell.specs import Name, Normalisation, ProteinTuning
 
@@ -137,6 +137,8 @@ class Ready(Section):
     """Stands where a corpus stands in every table."""
     path: str = Field(min_length=1)
     """Model folder, as `selfcell pretrain` and `selfcell import-checkpoint` write it."""
+    min_found: float = Field(MIN_FOUND, ge=0.0, le=1.0)
+    """Share of its genes that a target must have; cells that have fewer are refused."""
 
 
 class Target(Section):

@@ -71,3 +71,28 @@ def intact(path: Path | str) -> Iterator[None]:
         raise StoreError(
             f"{path} is damaged ({detail})", "a whole file", "delete it and run again"
         ) from error
+
+
+@contextmanager
+def readable(what: str, form: str) -> Iterator[None]:
+    """Say that a file from elsewhere cannot be read where reading it fails.
+
+    Raises DataError for whatever the libraries raise: on a damaged file that may be anything.
+    """
+    try:
+        yield
+    except SelfcellError:
+        raise
+    except MemoryError as error:
+        raise DataError(
+            f"{what} asks for more memory than there is ({error})",
+            f"an intact {form} file, and memory for it",
+            "if the file is smaller than that it is damaged: copy it anew",
+        ) from error
+    except Exception as error:
+        raise DataError(
+            f"{what} cannot be read as {form} ({type(error).__name__}: {error})",
+            f"an intact {form} file",
+            "copy it anew, write it again with a current anndata, or give it the ending of its "
+            "format",
+        ) from error

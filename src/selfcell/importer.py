@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from selfcell import __version__
+from selfcell.data.parse import parse
 from selfcell.errors import DataError, StoreError
 from selfcell.provenance import sha256_file, short_hash
 from selfcell.specs import Network
@@ -113,6 +114,7 @@ def import_checkpoint(
     Raises:
         StoreError: no checkpoint, one that holds more than tensors, or one of another layout.
         DataError: another number of genes than the first layer takes.
+        ConfigError: a wider layer than a network here can have.
     """
     state = read_state(path)
     layout = recognise(state, path)
@@ -124,7 +126,8 @@ def import_checkpoint(
             "the model's genes, all of them, in the order of its input",
             "for a model of variable genes, list those alone",
         )
-    network = Network(hidden=widths, activation=layout.activation, dropout=0.0)
+    settings = {"hidden": widths, "activation": layout.activation, "dropout": 0.0}
+    network = parse(Network, settings, str(path))
     last = "hidden" if layout.head else None
     encoder = folder.new_encoder(inputs, network, 0, last)
     for layer, (weight, bias) in zip(encoder.layers, layers, strict=True):
@@ -183,8 +186,9 @@ def encoder_layers(
 ) -> list[tuple[Tensor, Tensor]]:
     """Weight (out, in) and bias (out,) of each linear layer, float32, in order.
 
-    Raises StoreError where the encoder is not linear layers and nothing else, each of the width
-    that the one before gives: one with normalisation would compute something else here.
+    Raises StoreError where the encoder is not linear layers of plain real numbers and nothing else,
+    each of the width that the one before gives: one with normalisation would compute something
+    else here.
     """
     prefix = layout.prefix
     own = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
@@ -192,6 +196,9 @@ def encoder_layers(
     expected = {f"{number}.{kind}" for number in numbers for kind in ("weight", "bias")}
     if odd := sorted(set(own) ^ expected):
         raise _unlike(path, f"{prefix}{odd[0]} {'is there' if odd[0] in own else 'is absent'}")
+    for name, value in own.items():
+        if said := _not_plain(value):
+            raise _unlike(path, f"{prefix}{name} {said}")
     layers = [(own[f"{n}.weight"].float(), own[f"{n}.bias"].float()) for n in numbers]
     before: int | None = None
     for number, (weight, bias) in zip(numbers, layers, strict=True):
@@ -208,10 +215,23 @@ def encoder_layers(
     return layers
 
 
+def _not_plain(value: Tensor) -> str:
+    """Why a tensor is no table of real numbers that the file holds; "" where it is one."""
+    if value.is_meta:
+        return "holds no values (a tensor on device meta)"
+    if value.is_quantized or value.layout != torch.strided or not value.is_floating_point():
+        return f"is of {value.dtype} and {value.layout}"
+    stored = value.untyped_storage().nbytes() // value.element_size()
+    if stored < value.numel():  # one value, shown as many, takes memory once it is copied
+        return f"declares {value.numel()} values and stores {stored}"
+    return ""
+
+
 def _unlike(path: Path, what: str) -> StoreError:
     return StoreError(
         f"{path}: {what}",
-        "an encoder of linear layers numbered 0, 3, 6, ..., an activation and dropout between them",
+        "an encoder of linear layers numbered 0, 3, 6, ..., weights and biases of real numbers, an "
+        "activation and dropout between them",
         "checkpoints of RNA to protein and of other networks are not imported",
     )
 

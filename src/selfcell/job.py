@@ -44,10 +44,9 @@ def run(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None = None,
 ) -> None:
-    """Parse the command line (or `argv`), run `main`, and exit: 0 done, 2 a user's error, 1
-    anything else."""
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads to use (default 1)")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    """Parse the command line (or `argv`), run `main`, and exit: 0 done, 2 a user's error, 130
+    interrupted, 1 anything else."""
+    add_common(parser)
     args = parser.parse_args(argv)
     if args.threads < 1:
         parser.error(f"--threads {args.threads}; needed: at least 1")
@@ -67,6 +66,11 @@ def run(
         if args.debug:
             raise
         sys.exit(_refuse(f"error: {error}"))
+    except KeyboardInterrupt as error:
+        if args.debug:
+            raise
+        _refuse(f"interrupted{'; ' if error.args else ''}{error}")
+        sys.exit(130)  # as of a program that the signal ended
     except Exception as error:
         fault = _fault(error)
         if args.debug or not fault:
@@ -75,6 +79,14 @@ def run(
         sys.stderr.flush()
         # An ordinary exit lets HDF5 close the file that it could not write, and crash.
         os._exit(2)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """`--threads` and `--debug`."""
+    threads = "CPU threads to use (default: 1), e.g. --threads 2"
+    parser.add_argument("--threads", metavar="N", type=int, default=1, help=threads)
+    debug = "show the traceback of an error (default: one line), e.g. --debug 2> error.txt"
+    parser.add_argument("--debug", action="store_true", help=debug)
 
 
 def _keep_pages() -> None:

@@ -22,11 +22,13 @@ class ReadyModel:
         folder: of model.json and weights.safetensors, absolute.
         method: what pre-trained it.
         network: of its encoder.
+        min_found: share of its genes, in [0, 1], that a target must have.
     """
 
     folder: Path
     method: str
     network: Network
+    min_found: float
 
 
 def read(entry: Ready) -> ReadyModel:
@@ -37,7 +39,8 @@ def read(entry: Ready) -> ReadyModel:
     folder = Path(entry.path).expanduser().absolute()
     try:
         spec = json.loads((folder / "model.json").read_text(encoding="utf-8"))["spec"]
-        return ReadyModel(folder, str(spec["method"]), Network(**spec["network"]))
+        network = Network(**spec["network"])
+        return ReadyModel(folder, str(spec["method"]), network, entry.min_found)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"models.{entry.name}: no readable model in {folder} ({' '.join(str(error).split())})",

@@ -55,6 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(REPO / "configs/smoke.yaml", root / "study.yaml")
     reference = made[:140].copy()
     reference.obs["cell"] = reference.obs_names
+    reference.obs["cell_type"] = reference.obs["cell_type"].str.replace("type", "type_")
     reference.write_h5ad(root / "reference.h5ad")
     cells = made[140:].copy()
     del cells.obs["cell_type"]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selfcell import cli
+from selfcell import cli, job
 from tests.cells import user_cells
 from tests.cli.conftest import Done
 from tests.tree import REPO
@@ -35,10 +35,11 @@ def test_help_lists_the_commands(selfcell: Callable[..., Done]) -> None:
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_help_gives_each_option_its_default_and_an_example(name: str) -> None:
     parser = cli.module(name).parser()
+    job.add_common(parser)
     assert f"example: selfcell {name} " in parser.format_help()
     for action in parser._actions:
         said = action.help or ""
-        if action.option_strings and action.option_strings[-1] not in ("--help", "--json"):
+        if action.option_strings and action.option_strings[-1] != "--help":
             assert "default" in said and f"e.g. {action.option_strings[-1]} " in said, said
         assert said
 
@@ -65,8 +66,9 @@ def test_annotate_writes_labels(selfcell: Callable[..., Done], files: Path, tmp_
     done = selfcell(*words, "--out", tmp_path / "out.h5ad")
     assert done.code == 0, done.err
     assert re.search(r"^median confidence: [01]\.", done.out, re.M)
+    assert re.search(r"^labelled: type_1 \d+; type_", done.out, re.M)
     cells = anndata.read_h5ad(tmp_path / "out.h5ad")
-    truth = user_cells().obs["cell_type"][140:]
+    truth = user_cells().obs["cell_type"][140:].str.replace("type", "type_")
     assert (cells.obs["selfcell_label"].astype(str) == truth).mean() > 0.6
     assert list(cells.obs) == ["donor", "when", "selfcell_label", "selfcell_confidence"]
     assert selfcell(*words, "--out", tmp_path / "out.parquet", "--readout", "knn5").code == 0
@@ -118,6 +120,25 @@ def test_doctor_says_how_to_mend(
         "MEND: 0% of the model's 80 genes", "20 cells have no label in 'cell_type'",
     ):  # fmt: skip
         assert said in done.out
+
+
+@pytest.mark.filterwarnings("ignore:(Observation|Variable) names are not unique")
+def test_doctor_goes_on_after_genes_that_stand_twice(
+    selfcell: Callable[..., Done], files: Path, tmp_path: Path
+) -> None:
+    cells = user_cells(60)
+    cells.var_names = ["Actb", "Actb", *(f"Gene{i}" for i in range(cells.n_vars - 2))]
+    cells.obs_names = ["same"] * 60
+    cells.write_h5ad(tmp_path / "bad.h5ad")
+    done = selfcell("doctor", tmp_path / "bad.h5ad", "--model", files / "model")
+    assert done.code == 1
+    for said in (
+        "MEND: data set 'cells' has 1 duplicated gene names (Actb)", "look like mouse",
+        "NOTE: the genes were not held to the model", "MEND: names of cells stand twice",
+    ):  # fmt: skip
+        assert said in done.out
+    absent = selfcell("doctor", tmp_path / "bad.h5ad", "--gene-ids", "ids")
+    assert "has no var column 'ids'" in absent.out and "stand twice" in absent.out
 
 
 def test_doctor_says_that_a_file_is_empty(selfcell: Callable[..., Done], tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ WRONG = {
     "compare reference.h5ad --cores -2": "--cores -2",
     "compare reference.h5ad --model absent": "no readable model",
     "compare foreign.h5ad --model model": "0 of the model's 80 genes",
+    "compare foreign.h5ad --model model --min-found 0": "0 of the model's 80 genes",
+    "compare reference.h5ad --model model --min-found 30": "min_found 30.0; needed: a share",
     "compare reference.h5ad --name ../x": "--name ../x; needed: letters",
     "compare reference.h5ad --name own": "none of released",
     "compare normalised.h5ad --labels donor": "set `layer: counts`",

@@ -37,5 +37,16 @@ def test_what_cannot_be_used_is_refused_beforehand(folder: Path) -> None:
     cells = look(folder / "foreign.h5ad", "mine", "cell_type")
     with pytest.raises(DataError, match="0 of the model's 80 genes"):
         fetched([folder / "model"], cells)
+    with pytest.raises(DataError, match="0 of the model's 80 genes"):
+        fetched([folder / "model"], cells, 0.0)
     with pytest.raises(StoreError, match="no readable model"):
         fetched([folder], cells)
+
+
+def test_the_share_of_genes_that_is_needed_is_set(folder: Path) -> None:
+    whole = user_cells()
+    whole[:, :40].copy().write_h5ad(folder / "few.h5ad")
+    cells = look(folder / "few.h5ad", "mine", "cell_type")
+    with pytest.raises(DataError, match="of the model's 80 genes .*--min-found"):
+        fetched([folder / "model"], cells)
+    assert fetched([folder / "model"], cells, 0.1) == {folder / "model": "model"}

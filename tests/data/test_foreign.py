@@ -14,7 +14,7 @@ from selfcell.data import foreign, own
 from selfcell.data.loader import normalise
 from selfcell.data.store import Store
 from selfcell.data.store_format import OBS
-from selfcell.errors import DataError
+from selfcell.errors import ConfigError, DataError
 from selfcell.tasks.model import embed
 from tests.cells import embedding, small_model, user_cells
 
@@ -74,6 +74,19 @@ def test_a_model_scaled_by_its_own_genes(model: Model, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cell mine:cell7 holds no counts in the model's genes"):
         aligned(cells, model, tmp_path / "t", np.arange(60), by_own=True)
     assert not (tmp_path / "t").exists()
+
+
+def test_the_share_of_genes_that_is_needed_is_set(model: Model, tmp_path: Path) -> None:
+    cells = user_cells(40)
+    few = cells[:, ~cells.var_names.isin(model.trained.symbols[:50])].copy()
+    matrix, obs = own.Matrix.of(few, None, own.spec_of("mine")), passed(few, np.arange(40))
+    genes = foreign.Genes(model.trained.gene_ids, model.trained.symbols, False)
+    with pytest.raises(DataError, match="30 of the model's 80 genes .*at least 50%"):
+        foreign.align(matrix, obs, genes, tmp_path / "s")
+    report = foreign.align(matrix, obs, genes, tmp_path / "s", 0.3)
+    assert (report["found"], report["share"]) == (30, 0.375)
+    with pytest.raises(ConfigError, match=r"min_found 30\.0; .*in \[0, 1\]"):
+        foreign.align(matrix, obs, genes, tmp_path / "t", 30.0)
 
 
 def test_cells_of_other_genes_are_refused(model: Model, tmp_path: Path) -> None:

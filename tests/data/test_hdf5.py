@@ -109,3 +109,82 @@ def test_numbers_that_point_outside_of_a_matrix_are_damage(
         file["X"][part][at] = 65110
     with pytest.raises(DataError, match="cannot be read as h5ad"), own.opened(path) as made:
         list(own.Matrix.of(made, None, own.spec_of("cells")).blocks())
+
+
+HUGE = 2**44
+
+
+def long_group(file: h5py.File) -> None:
+    """Values without end in place of a group."""
+    del file["obsm"]
+    file.create_dataset("obsm", (HUGE,), "f8", chunks=True)
+
+
+def long_column(file: h5py.File) -> None:
+    """A column that says it is longer than the others."""
+    file["obs"].create_dataset("long", (HUGE,), "i1", chunks=True)
+    file["obs"].attrs["column-order"] = ["long"]
+
+
+def long_categories(file: h5py.File) -> None:
+    """As many names of categories."""
+    old = file["obs/cell_type/categories"]
+    kept = dict(old.attrs)
+    del file["obs/cell_type/categories"]
+    made = file.create_dataset("obs/cell_type/categories", (HUGE,), "i8", chunks=True)
+    made.attrs.update({**kept, "encoding-type": "array"})
+
+
+def long_pointers(file: h5py.File) -> None:
+    """Where rows begin, for more rows than there are."""
+    del file["X/indptr"]
+    file.create_dataset("X/indptr", (HUGE,), "i8", chunks=True)
+
+
+def long_values(file: h5py.File) -> None:
+    """Values without end, all of the first row."""
+    for name, kind in (("data", "f4"), ("indices", "i4")):
+        del file["X"][name]
+        file["X"].create_dataset(name, (HUGE,), kind, chunks=True)
+    del file["X/indptr"]
+    file["X/indptr"] = [0, *[HUGE] * 12]
+
+
+def odd_categories(file: h5py.File) -> None:
+    """An encoding that nobody knows."""
+    file["obs/cell_type/codes"].attrs["encoding-type"] = "strange"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (long_group, "obsm is no group"),
+        (long_column, r"obs/long is of shape \(17592186044416,\), not \(12,\)"),
+        (long_categories, "asks for more memory than there is"),
+        (long_pointers, r"\(17592186044416,\) row pointers for 12 rows"),
+        (long_values, "asks for more memory than there is"),
+        (odd_categories, "cannot be read as h5ad .IORegistryError"),
+    ],
+)
+def test_damage_that_asks_for_everything_is_said_at_once(
+    path: Path, damage: Callable[[h5py.File], None], said: str
+) -> None:
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(DataError, match=said), own.opened(path) as cells:
+        next(own.Matrix.of(cells, None, own.spec_of("cells")).blocks())
+
+
+def test_a_file_that_stores_fewer_chunks_than_it_declares_is_whole(path: Path) -> None:
+    """What was never written reads as the fill value, which is 0 for counts."""
+    with h5py.File(path, "r+") as file:
+        del file["X"]
+        made = file.create_dataset("X", (12, 8), "f4", chunks=(4, 8))
+        made[:4] = 1
+        made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        column = file["obs"].create_dataset("zero", (12,), "i4", chunks=(2,))
+        column.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        file["obs"].attrs["column-order"] = ["zero"]
+    with own.opened(path) as cells:
+        (_, block), *_ = own.Matrix.of(cells, None, own.spec_of("cells")).blocks()
+        assert block.nnz == 32 and list(cells.obs["zero"]) == [0] * 12

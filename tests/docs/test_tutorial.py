@@ -12,13 +12,15 @@ from tests.e2e.installed import Installed
 from tests.tree import REPO
 
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(.+)$", re.MULTILINE)
 PAGE = (REPO / "docs/tutorial.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_each_step() -> None:
     code = "\n".join(block for _, block in BLOCK.findall(PAGE))
-    for word in ("example", "doctor", "pretrain", "card", "embed", "annotate"):
+    for word in ("example", "doctor", "pretrain", "card", "embed", "annotate", "compare"):
         assert f"selfcell {word} " in code
+    assert set(FENCE.findall(PAGE)) == {"bash", "python"}, "what else is shown is not run"
 
 
 @pytest.mark.slow
@@ -33,4 +35,4 @@ def test_the_tutorial_runs_from_the_wheel(installed: Installed, tmp_path: Path) 
         float(found) for found in re.findall(r"(?:accuracy|macro-F1) ([01]\.\d+)", said)
     )
     assert accuracy > 0.85 and 0.4 < macro < accuracy, "as the page says"
-    assert "counts_kept" in said
+    assert "counts_kept" in said and "not run: " in said

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,8 +33,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def h5ad(cells: anndata.AnnData) -> bytes:
     """What AnnData writes."""
     stream = io.BytesIO()
-    import h5py
-
     with h5py.File(stream, "w") as file:
         anndata.io.write_elem(file, "/", cells)
     return stream.getvalue()
@@ -78,6 +77,53 @@ def test_damaged_files(content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     with nothing_but(folder):
         assert answer(path) in (0, 1, 2)
+
+
+def varied() -> anndata.AnnData:
+    """Cells with a part of every kind."""
+    cells = SMALL.copy()
+    cells.obs["type"] = pd.Categorical(["a", "b"] * 6)
+    cells.obs["n"] = pd.array([1, None] * 6, dtype="Int64")
+    cells.raw = cells.copy()
+    cells.layers["dense"] = cells.X.toarray()
+    cells.layers["columns"] = cells.X.tocsc()
+    return cells
+
+
+WHOLE = h5ad(varied())
+VALUES_OF_PARTS = st.sampled_from(
+    [0, -1, 1.5, 2**40, "x", "", [], [1, 2], [[1.0]], [2**40, 2**40], np.zeros(12, complex)]
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> bytes:
+    """A file one part of which, or of whose attributes, is another, away, or longer than memory."""
+    stream = io.BytesIO(WHOLE)
+    with h5py.File(stream, "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        node, value = file[draw(st.sampled_from(names))], draw(VALUES_OF_PARTS)
+        kept, kind = dict(node.attrs), draw(st.sampled_from(["part", "attribute", "long", "away"]))
+        name, dtype = node.name, getattr(node, "dtype", np.dtype("f8"))
+        if kind == "attribute" and kept:
+            node.attrs[draw(st.sampled_from(sorted(kept)))] = value
+        else:
+            del file[name]
+            if kind == "part":
+                file[name] = value
+            elif kind != "away":
+                shape = (draw(st.sampled_from([13, 2**44])),) * draw(st.integers(1, 2))
+                file.create_dataset(name, shape, dtype, chunks=True).attrs.update(kept)
+    return stream.getvalue()
+
+
+@cases(200)
+@given(content=changed())
+def test_files_of_changed_parts(content: bytes, folder: Path) -> None:
+    path = folder / "cells.h5ad"
+    path.write_bytes(content)
+    assert answer(path) in (0, 1, 2)
 
 
 @cases(40)

@@ -1,5 +1,8 @@
 """Makes the golden model of the present format, once for each format; never again for one.
 
+That of format 1 was written by the code of its time, which gave it neither symbols nor
+preprocessing: it is no longer read, and holds no embedding.
+
 python -m tests.golden.make, from the root of the checkout.
 """
 

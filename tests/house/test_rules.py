@@ -63,6 +63,12 @@ def test_rule_finds_its_script_from_any_folder(name: str) -> None:
     assert not re.search(r"[\"'](workflow|resources)/", RULES[name])
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_rule_names_folders_by_params(name: str) -> None:
+    """The shell splits what it computes from a path with a space in it."""
+    assert "$(" not in RULES[name]
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_has_a_rule_of_its_name(name: str) -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")

@@ -47,9 +47,12 @@ rule align:
         runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: STUDY.datasets[wildcards.dataset].to_json(),
+        model=lambda wildcards, input: Path(input.model[0]).parent,
+        min_found=lambda wildcards: STUDY.ready[wildcards.corpus].min_found,
         code=code("align"),
     shell:
         f"python3 {SCRIPTS}/align.py"
         " --raw {input.raw} --cells {input.cells} --spec {params.spec:q}"
-        " --model $(dirname {input.model[0]}) --out {output.store} --out-report {output.report}"
+        " --model {params.model} --min-found {params.min_found}"
+        " --out {output.store} --out-report {output.report}"
         " 2> >(tee {log} >&2)"

@@ -41,8 +41,9 @@ rule report:
         runtime=grows(4, 0.05),
     params:
         about=json.dumps(about(STUDY), sort_keys=True),
+        results=lambda wildcards, output: Path(output[0]).parent,
         code=code("report"),
     shell:
         f"python3 {SCRIPTS}/report.py"
-        " --about {params.about:q} --results $(dirname {output})"
+        " --about {params.about:q} --results {params.results}"
         " --captions {input.captions:q} --out {output} 2> >(tee {log} >&2)"

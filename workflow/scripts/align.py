@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
         obs = anndata.read_h5ad(args.cells, backed="r").obs
     genes = Genes(trained.gene_ids, trained.symbols, trained.scaled_by_own_genes)
     with raw_counts(args.raw, spec) as matrix:
-        report = align(matrix, obs, genes, args.out)
+        report = align(matrix, obs, genes, args.out, args.min_found)
     job.write_json(report, args.out_report)
 
 
@@ -33,6 +33,7 @@ if __name__ == "__main__":
     parser.add_argument("--cells", type=Path, required=True, help="cells.h5ad of rule qc")
     parser.add_argument("--spec", required=True, help="the data set, as JSON (DatasetSpec)")
     parser.add_argument("--model", type=Path, required=True, help="model folder")
+    parser.add_argument("--min-found", type=float, required=True, help="share of its genes needed")
     parser.add_argument("--out", type=Path, required=True, help="folder of the store")
     parser.add_argument("--out-report", type=Path, required=True, help="what became of the genes")
     job.run(main, parser)

@@ -2,7 +2,7 @@
 
 Each command is a module with `parser()` and `main(args)`. Exit codes: 0 done, 1 `doctor` found
 something to mend (or a fault of ours, which shows its traceback), 2 an error of the user's, in one
-line (`--debug` shows its traceback).
+line (`--debug` shows its traceback), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ COMMANDS = {
     "plan": "say what a study will take, before it is run",
 }
 ENDING = """
-Exit codes: 0 done; 1 doctor found something to mend; 2 an error of yours, in one line.
+Exit codes: 0 done; 1 doctor found something to mend; 2 an error of yours, in one line;
+130 interrupted.
 Each command explains itself: selfcell embed --help"""
 
 

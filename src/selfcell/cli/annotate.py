@@ -53,4 +53,5 @@ def main(args: argparse.Namespace) -> None:
         report[f"genes of {name}"] = found
     if api.CONFIDENCE in obs:
         report["median_confidence"] = round(float(obs[api.CONFIDENCE].median()), 3)
-    common.show(report | {f"labelled {name}": int(n) for name, n in counts.items()}, args.json)
+    report["labelled"] = {str(name): int(n) for name, n in counts.items()}
+    common.show(report, args.json)

@@ -27,9 +27,7 @@ def make_parser(command: str, text: str, example: str) -> argparse.ArgumentParse
         epilog=f"example: {example}",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as JSON (default: as text)"
-    )
+    switch(parser, "--json", "print the result as JSON", "as text", "> result.json")
     return parser
 
 
@@ -114,6 +112,11 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
     """`--batch` and `--min-found` of embedding."""
     cells = "cells read at once; more takes more memory and gives the same result"
     option(parser, "--batch", "CELLS", cells, 4096, default=1024, kind=int)
+    add_min_found(parser)
+
+
+def add_min_found(parser: argparse.ArgumentParser) -> None:
+    """The share of a model's genes that is asked for."""
     share = "refuse cells that have under this share of the model's genes, in [0, 1]"
     option(parser, "--min-found", "SHARE", share, 0.3, default=0.5, kind=float)
 

@@ -39,6 +39,7 @@ def _add_cells(made: argparse.ArgumentParser) -> None:
     common.option(made, "--corpus-layer", "NAME", layer, "counts", default="", shown="X")
     model = "ready model to judge beside those trained here, a folder or owner/name on the Hub"
     common.several(made, "--model", "MODEL", model, "model", "none")
+    common.add_min_found(made)
 
 
 def _add_run(made: argparse.ArgumentParser) -> None:
@@ -73,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
     answer = compare(
         args.file, args.labels, args.batch, layer=args.layer, gene_ids=args.gene_ids,
         corpora=args.corpus, corpus_layer=args.corpus_layer, models=args.model,
-        effort=args.effort, out=args.out, name=args.name, cores=args.cores,
-        max_cells=args.max_cells, min_test=args.min_test, dry_run=args.dry_run,
+        min_found=args.min_found, effort=args.effort, out=args.out, name=args.name,
+        cores=args.cores, max_cells=args.max_cells, min_test=args.min_test, dry_run=args.dry_run,
     )  # fmt: skip
     print(json.dumps(answer.about, indent=1) if args.json else answer.text())

@@ -13,6 +13,7 @@ from typing import Any
 from selfcell.comparison.cells import Cells, split
 from selfcell.data.parse import nearest
 from selfcell.data.registry import NAME
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import ConfigError
 
 TAKEN = ("released", "none", "own")
@@ -93,17 +94,17 @@ def configuration(
     max_cells: int | None = None,
     min_test: int = 15,
     models: Mapping[Path, str] = MappingProxyType({}),
+    min_found: float = MIN_FOUND,
 ) -> dict[str, Any]:
     """The configuration of a study of these cells, as `selfcell.config` reads it.
 
     Args:
-        name: of the study and its target.
-        effort: a key of `EFFORTS`.
+        name: of the study and its target. effort: a key of `EFFORTS`.
         corpora: other cells to pre-train on, each by itself: names of the registry, or files.
         corpus_layer: where the raw counts of those files are; "" for X.
-        max_cells: cells drawn of the file; None: the effort's, 0: all.
-        min_test: as in `look`.
+        max_cells: cells drawn of the file; None: the effort's, 0: all. min_test: as in `look`.
         models: names, by folder, of ready models; numbered where they are taken.
+        min_found: share of their genes that the cells must have.
 
     Raises:
         ConfigError: an unknown effort, or a corpus that is no file and not in the registry.
@@ -116,7 +117,7 @@ def configuration(
     taken = [name, own_pool, shuffled]
     others = _others(corpora, corpus_layer, taken)
     named = [own_pool, *(entry["name"] for entry in others)]
-    ready = _ready(models, taken)
+    ready = _ready(models, taken, min_found)
     given = [entry["name"] for entry in ready]
     return {
         "study": name,
@@ -211,10 +212,11 @@ def _others(corpora: Sequence[str], layer: str, taken: list[str]) -> list[dict[s
     return found
 
 
-def _ready(models: Mapping[Path, str], taken: list[str]) -> list[dict[str, str]]:
+def _ready(models: Mapping[Path, str], taken: list[str], min_found: float) -> list[dict[str, Any]]:
     """Entries of `models`; `taken` grows by their names."""
-    found = []
+    found: list[dict[str, Any]] = []
     for folder, wanted in models.items():
-        found.append({"name": name_of(Path(wanted), taken), "path": str(folder)})
-        taken.append(found[-1]["name"])
+        name = name_of(Path(wanted), taken)
+        found.append({"name": name, "path": str(folder), "min_found": min_found})
+        taken.append(name)
     return found

@@ -17,6 +17,7 @@ from selfcell.comparison.answer import Comparison, read
 from selfcell.comparison.cells import look, look_at_corpora, told
 from selfcell.comparison.design import configuration, name_of, require_name
 from selfcell.comparison.models import fetched
+from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import ConfigError, StudyError
 from selfcell.job import atomic, write_json
 from selfcell.provenance import ROOT
@@ -37,6 +38,7 @@ def compare(
     corpora: Sequence[str] = (),
     corpus_layer: str = "",
     models: Sequence[Path | str] = (),
+    min_found: float = MIN_FOUND,
     effort: str = "default",
     out: Path | str = ".",
     name: str = "",
@@ -59,6 +61,7 @@ def compare(
         layer, gene_ids: as in `Model.embed`. corpus_layer: as `layer`, of those files.
         corpora: other cells to pre-train on: files, or data sets of the study such as "kang".
         models: ready models to judge beside those trained here, as `selfcell.load` takes them.
+        min_found: share of a model's genes, in [0, 1], below which it is refused.
         effort: a key of `comparison.design.EFFORTS`: "quick", "default" or "full".
         name: of the study, and of its folder in `out`/results; "": the file's.
         cores: processor cores; 0: all. dry_run: only say what it would take.
@@ -67,26 +70,31 @@ def compare(
 
     Raises:
         ConfigError, DataError, StoreError, FetchError: a file, an option or a model cannot be used.
-        StudyError: a job of the study failed, or it was interrupted.
+        StudyError: a job of the study failed.
     """
-    from selfcell.config import from_mapping
-    from selfcell.study import Study
-
     require_name(name)
     out = Path(out).expanduser().absolute()
     path = _file(cells, out, name, labels, batch, layer)
     layer, study = layer if isinstance(cells, Path | str) else "", name or name_of(path)
     found = look(path, study, labels, batch, layer or "", gene_ids, min_test)
     look_at_corpora(corpora, corpus_layer, found)
-    options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found)
-    settings, folder = configuration(found, study, *options), out / "results" / study
-    made = Study(from_mapping(settings, "the study of your cells"))
+    options = effort, corpora, corpus_layer, max_cells, min_test, fetched(models, found, min_found)
+    settings = configuration(found, study, *options, min_found)
+    folder = out / "results" / study
+    made = _study(settings)
     config = _write(settings, folder / "study.yaml")
     about: dict[str, Any] = {"study": study, "cells": told(found)}
     if dry_run:
         return Comparison(about | _planned(made, out, config))
     run(config, out, study, cores)
     return _kept(Comparison(about | read(folder, study)), folder)
+
+
+def _study(settings: Mapping[str, Any]) -> Study:
+    from selfcell.config import from_mapping
+    from selfcell.study import Study
+
+    return Study(from_mapping(settings, "the study of your cells"))
 
 
 def _kept(answer: Comparison, folder: Path) -> Comparison:
@@ -143,7 +151,7 @@ def _write(settings: Mapping[str, Any], path: Path) -> Path:
 def run(config: Path, out: Path, study: str, cores: int = 0) -> None:
     """Run the packaged workflow in a folder; what it says goes to standard error.
 
-    Raises StudyError: a job failed, with the words of its log, or the run was interrupted.
+    Raises StudyError: a job failed, with the words of its log.
     """
     if cores < 0:
         raise ConfigError(f"--cores {cores}", "a number of processor cores, 0 for all")
@@ -160,9 +168,7 @@ def run(config: Path, out: Path, study: str, cores: int = 0) -> None:
         failed = process.wait()
     except KeyboardInterrupt:
         process.wait()  # the interrupt reached it too: it cancels its jobs and cleans up
-        raise StudyError(
-            "interrupted", "a finished study", "the same command goes on where it stopped"
-        ) from None
+        raise KeyboardInterrupt("the same command goes on where it stopped") from None
     if failed:
         raise StudyError(
             f"the study {study!r} stopped: {_reason(out / 'results' / study / 'logs', start)}",

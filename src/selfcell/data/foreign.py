@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.data import own
+from selfcell.data.specs import MIN_FOUND
 from selfcell.data.store_format import OBS
 from selfcell.data.writer import write_blocks
 from selfcell.errors import DataError
@@ -37,7 +38,13 @@ class Genes:
     by_own: bool
 
 
-def align(matrix: own.Matrix, obs: pd.DataFrame, genes: Genes, out: Path) -> dict[str, Any]:
+def align(
+    matrix: own.Matrix,
+    obs: pd.DataFrame,
+    genes: Genes,
+    out: Path,
+    min_found: float = MIN_FOUND,
+) -> dict[str, Any]:
     """Write the cells that passed quality control as a store of a model's genes.
 
     Genes are found in all of the file's, as `Model.embed` finds them; those that the file lacks
@@ -48,19 +55,20 @@ def align(matrix: own.Matrix, obs: pd.DataFrame, genes: Genes, out: Path) -> dic
         obs: of the cells that passed, in the file's order: the columns of `OBS` and
             `total_counts`, indexed by cell id (data set, colon, name in the file).
         out: folder of the store.
+        min_found: share of the model's genes, in [0, 1], below which the cells are refused.
 
     Returns:
         What became of the genes: genes, found, share, missing (the first ten); and counts_kept,
         the share in [0, 1] of the cells' counts that stands in the model's genes.
 
     Raises:
-        DataError: under half of the model's genes are found, or a cell has no count in them and
-            is scaled by them.
+        DataError: too few of the model's genes are found, or a cell has no count in them and is
+            scaled by them. ConfigError: `min_found` is no share.
     """
     import anndata
 
     found = own.align(matrix, genes.ids, genes.symbols)
-    found.require(matrix)
+    found.require(matrix, min_found)
     there = np.unique(found.there_F[found.there_F >= 0])
     var, kept = pd.DataFrame(index=pd.Index(genes.ids).take(there)), 0.0
 

@@ -6,7 +6,7 @@ adding to a copy would write to it, so such a file is refused before anything of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,3 +67,15 @@ def held(group: h5py.Group, name: str) -> Any:
         return None
     node = group[name]  # `get` takes what is damaged for absent
     return None if node.attrs.get("encoding-type") == "null" else node
+
+
+def members(file: h5py.File, name: str) -> Mapping[str, Any]:
+    """What stands in a group; nothing where there is no such group. Raises ValueError for a data
+    set in its place: to look for a name in one would read all of it."""
+    import h5py
+
+    if name not in file:
+        return {}
+    if not isinstance(found := file[name], h5py.Group):
+        raise ValueError(f"{name} is no group")
+    return found

@@ -21,19 +21,17 @@ from tqdm import tqdm
 
 from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
-from selfcell.data.readers import CONVERTED, format_of, read, read_or_refuse, whole_chunks
+from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
-from selfcell.data.stored import DAMAGE, in_memory, on_disk, rows_of, unreadable
-from selfcell.errors import DataError
+from selfcell.data.specs import MIN_FOUND
+from selfcell.data.stored import in_memory, on_disk, rows_of
+from selfcell.errors import ConfigError, DataError, readable
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger("selfcell")
 
-MIN_FOUND = 0.5
-"""Share of a model's genes that a file must hold: with half of its input missing a network sees
-cells unlike any it was trained on."""
 BLOCK = 1024
 MIN_GENES = 200
 """Genes that a cell must show, in a file of all genes."""
@@ -89,23 +87,23 @@ class Matrix:
         names.uns["layers"] = [name for name in layers if name != layer]
         if getattr(values, "format", "") == "csc":
             # columns do not come by rows: one conversion instead of one a block
-            values = (values if sparse.issparse(values) else in_memory(values, spec.name)).tocsr()
+            values = values.tocsr() if sparse.issparse(values) else in_memory(values, spec.name)
         return cls(values, names, spec)
 
     def blocks(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """First row and values of each block of rows (about `BLOCK`), as CSR without explicit
         zeros."""
-        values = rows_of(self.values)
-        step = whole_chunks(values, rows or BLOCK)
+        what = f"data set {self.spec.name!r}"
+        with readable(what, "h5ad"):
+            values = rows_of(self.values)
+            step = whole_chunks(values, rows or BLOCK)
         starts = range(0, self.values.shape[0], step)
         with ThreadPoolExecutor(1) as reader:  # reads a block while the one before it is used
             ahead = [reader.submit(lambda at: values[at : at + step], at) for at in starts[:1]]
             for start in starts:
-                try:
+                with readable(what, "h5ad"):
                     part = ahead.pop().result()
                     block = sparse.csr_matrix(part.compute() if hasattr(part, "compute") else part)
-                except DAMAGE as error:
-                    raise unreadable(f"data set {self.spec.name!r}", error) from error
                 if start + step < self.values.shape[0]:
                     ahead = [reader.submit(lambda at: values[at : at + step], start + step)]
                 tally.tidy(block)
@@ -125,12 +123,14 @@ class Matrix:
                 yield start, block
                 bar.update(block.shape[0])
 
-    def gene_names(self) -> tuple[list[str], list[str] | None]:
+    def gene_names(self, checked: bool = True) -> tuple[list[str], list[str] | None]:
         """Names, symbols where the file has them, and Ensembl ids where it has those.
 
-        Raises DataError: a gene stands twice, or a column that the spec names is not there.
+        Raises DataError if `checked`: a gene stands twice, or a column that the spec names is not
+        there.
         """
-        contract.check_names(self.names, self.spec)
+        if checked:
+            contract.check_names(self.names, self.spec)
         names, ids = contract.gene_names(self.names, self.spec)
         if ids is None and sum(map(is_ensembl, names)) * 2 > len(names):
             for column in SYMBOLS:
@@ -182,7 +182,10 @@ class Alignment:
         return {"genes": self.n_genes, "found": found, "share": share, "missing": shown}
 
     def require(self, matrix: Matrix, least: float = MIN_FOUND) -> None:
-        """Raise DataError where under this share of the genes was found, or none."""
+        """Raise DataError where under this share of the genes was found, or none; ConfigError
+        for what is no share."""
+        if not 0.0 <= least <= 1.0:
+            raise ConfigError(f"min_found {least}", "a share in [0, 1]")
         found = self.n_genes - len(self.missing)
         said = f"{found} of the model's {self.n_genes} genes ({self.share:.0%}) found"
         if self.share < least or not found:
@@ -250,13 +253,11 @@ def opened(path: Path) -> Iterator[AnnData]:
         raise DataError(f"{path} does not exist", "a file of cells", "correct the path")
     spec = spec_of("file")
     if (kind := format_of(path, spec)) != "h5ad":
-        yield read_or_refuse(_zarr, path, spec) if kind == "zarr" else read(path, spec)
+        yield _zarr(path) if kind == "zarr" else read(path, spec)
         return
     with ExitStack() as stack:
-        try:
+        with readable(str(path), "h5ad"):
             adata = stack.enter_context(on_disk(path))
-        except DAMAGE as error:
-            raise unreadable(str(path), error) from error
         yield adata
 
 
@@ -271,7 +272,9 @@ def raw_counts(path: Path, spec: DatasetSpec) -> Iterator[Matrix]:
         yield Matrix.of(adata, None if CONVERTED in adata.uns else spec.layer, spec)
 
 
-def _zarr(path: Path, spec: DatasetSpec) -> AnnData:
+def _zarr(path: Path) -> AnnData:
+    """With all its layers. Raises DataError."""
     import anndata
 
-    return anndata.io.read_zarr(path)  # with all its layers
+    with readable(str(path), "zarr"):
+        return anndata.io.read_zarr(path)

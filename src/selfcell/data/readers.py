@@ -19,7 +19,7 @@ from selfcell.data.fetch import obtain
 from selfcell.data.joins import JOINS
 from selfcell.data.parse import nearest
 from selfcell.data.registry import DatasetSpec
-from selfcell.errors import DataError
+from selfcell.errors import DataError, readable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,22 +63,9 @@ def prepare(spec: DatasetSpec, cache: Path, mirrors: Sequence[str], out: Path) -
 
 def read(path: Path, spec: DatasetSpec) -> AnnData:
     """Read any known format. Raises DataError naming the file where it cannot be read."""
-    return read_or_refuse(READERS[format_of(path, spec)], path, spec)
-
-
-def read_or_refuse(
-    reader: Callable[[Path, DatasetSpec], AnnData], path: Path, spec: DatasetSpec
-) -> AnnData:
-    """Run one reader; a damaged or foreign file becomes a DataError."""
-    try:
-        return reader(path, spec)
-    except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"{path} cannot be read by {reader.__name__} ({detail})",
-            "an intact file of that format",
-            "check the file, or give it the ending of its format",
-        ) from error
+    kind = format_of(path, spec)
+    with readable(str(path), kind):
+        return READERS[kind](path, spec)
 
 
 def format_of(path: Path, spec: DatasetSpec) -> str:
@@ -113,12 +100,12 @@ def read_h5ad(path: Path, spec: DatasetSpec) -> AnnData:
 
     with hdf5.opened(path) as file:
         has_raw = hdf5.held(file, "raw") is not None
-        layers = list(file.get("layers", {})) + (["raw"] if has_raw else [])
+        layers = list(hdf5.members(file, "layers")) + (["raw"] if has_raw else [])
         # what `prepare` converted has its counts in X, whichever layer they came from
-        layer = "" if CONVERTED in file.get("uns", {}) else spec.layer
+        layer = "" if CONVERTED in hdf5.members(file, "uns") else spec.layer
         if layer and layer not in layers:
             raise DataError(f"{path} has no layer {layer!r}", nearest(layer, layers))
-        raw = layer == "raw" and "raw" not in file.get("layers", {})
+        raw = layer == "raw" and "raw" not in hdf5.members(file, "layers")
         at = "raw/X" if raw else f"layers/{layer}" if layer else "X"
         read_elem = anndata.io.read_elem
         adata = anndata.AnnData(
@@ -127,9 +114,9 @@ def read_h5ad(path: Path, spec: DatasetSpec) -> AnnData:
             var=read_elem(file["raw/var" if raw else "var"]),
         )
         for key in ("protein", "protein_expression"):
-            if key in file.get("obsm", {}):
+            if key in hdf5.members(file, "obsm"):
                 adata.obsm[key] = read_elem(file[f"obsm/{key}"])
-        if "protein_names" in file.get("uns", {}):
+        if "protein_names" in hdf5.members(file, "uns"):
             adata.uns["protein_names"] = read_elem(file["uns/protein_names"])
     adata.uns["layers"] = layers
     return adata

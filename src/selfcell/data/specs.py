@@ -17,6 +17,9 @@ from selfcell.data.section import Section
 from selfcell.errors import ConfigError
 
 Column = Literal["donor", "batch", "condition"]
+MIN_FOUND = 0.5
+"""Share of a model's genes that a file must hold: with half of its input missing a network sees
+cells unlike any it was trained on."""
 Where = dict[Column, tuple[str, ...]]
 Regime = int | Literal["all"]
 

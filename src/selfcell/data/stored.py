@@ -12,14 +12,10 @@ from scipy import sparse
 
 from selfcell.data import hdf5
 from selfcell.data.readers import CONVERTED
-from selfcell.errors import DataError
+from selfcell.errors import readable
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-DAMAGE = (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError)
-"""What h5py and anndata raise on a damaged file."""
 
 
 @contextmanager
@@ -35,16 +31,37 @@ def _lazy(file: Any) -> AnnData:
     import anndata
 
     read_elem = anndata.io.read_elem
-    fields: dict[str, Any] = {key: read_elem(file[key]) for key in ("obs", "var")}
-    fields["layers"] = {key: _on_disk(node) for key, node in file.get("layers", {}).items()}
-    if "protein" in file.get("obsm", {}):
+    node = hdf5.held(file, "X")
+    x = None if node is None else _on_disk(node)
+    n_obs, n_vars = (None, None) if x is None else x.shape
+    fields: dict[str, Any] = {"obs": _table(file["obs"], n_obs), "var": _table(file["var"], n_vars)}
+    fields["layers"] = {key: _on_disk(node) for key, node in hdf5.members(file, "layers").items()}
+    if "protein" in hdf5.members(file, "obsm"):
         fields["obsm"] = {"protein": read_elem(file["obsm/protein"])}
-    if CONVERTED in file.get("uns", {}):
+    if CONVERTED in hdf5.members(file, "uns"):
         fields["uns"] = {CONVERTED: True}
     if (raw := hdf5.held(file, "raw")) is not None:
-        fields["raw"] = {"X": _on_disk(raw["X"]), "var": read_elem(raw["var"])}
-    x = hdf5.held(file, "X")
-    return anndata.AnnData(None if x is None else _on_disk(x), **fields)
+        counts = _on_disk(raw["X"])
+        fields["raw"] = {"X": counts, "var": _table(raw["var"], counts.shape[1])}
+    return anndata.AnnData(x, **fields)
+
+
+def _table(node: Any, rows: int | None) -> Any:
+    """A table of so many rows; None: as its index. Its columns are held to that before one is
+    read: where damage made one longer, reading it takes memory without end."""
+    import anndata
+    import h5py
+
+    if isinstance(node, h5py.Group):  # before anndata 0.7 it was a data set
+        for name in (node.attrs["_index"], *node.attrs["column-order"]):
+            column = node[name]
+            is_group = isinstance(column, h5py.Group)  # categories, or values that may be missing
+            keys = [key for key in ("codes", "values", "mask") if is_group and key in column]
+            for part in [column[key] for key in keys] if is_group else [column]:
+                rows = part.shape[0] if rows is None else rows
+                if part.shape != (rows,):
+                    raise ValueError(f"{part.name} is of shape {part.shape}, not {(rows,)}")
+    return anndata.io.read_elem(node)
 
 
 def _on_disk(node: Any) -> Any:
@@ -58,8 +75,10 @@ class StoredRows:
     """Slices of rows of a matrix that lies as compressed rows in an HDF5 file."""
 
     def __init__(self, group: Any, shape: tuple[int, int]) -> None:
-        self._data, self._indices = group["data"], group["indices"]
-        self._indptr, self.shape = group["indptr"][:].astype(np.int64), shape
+        self._data, self._indices, self.shape = group["data"], group["indices"], shape
+        if group["indptr"].shape != (shape[0] + 1,):  # before memory is taken for it
+            raise ValueError(f"{group['indptr'].shape} row pointers for {shape[0]} rows")
+        self._indptr = group["indptr"][:].astype(np.int64)
 
     def __getitem__(self, rows: slice) -> sparse.csr_matrix:
         indptr = self._indptr[rows.start : rows.stop + 1]
@@ -80,19 +99,8 @@ def rows_of(values: Any) -> Any:
 
 
 def in_memory(values: Any, name: str) -> Any:
-    """A sparse matrix on disk, read whole. Raises DataError where it is damaged."""
-    try:
+    """A sparse matrix on disk, read whole, as CSR. Raises DataError where it is damaged."""
+    with readable(f"data set {name!r}", "h5ad"):
         matrix = values.to_memory()
         matrix.check_format()
-    except DAMAGE as error:
-        raise unreadable(f"data set {name!r}", error) from error
-    return matrix
-
-
-def unreadable(what: str, error: Exception) -> DataError:
-    """What is wrong with a file that does not read as h5ad."""
-    return DataError(
-        f"{what} cannot be read as h5ad ({type(error).__name__}: {error})",
-        "an intact h5ad file",
-        "copy it anew, or read it and write it again with a current anndata",
-    )
+        return matrix.tocsr()
