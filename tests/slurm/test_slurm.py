@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 # are too few for a job that imports torch, beside the two Snakemakes around it.
 OPTIONS = [
     *("--workflow-profile", "profiles/slurm", "--set-resources", "pretrain:gpu=1"),
-    *("pretrain:runtime=attempt", "baseline:mem_mb=350*4**(attempt-1)"),
+    *("pretrain:runtime=8**(attempt-1)", "baseline:mem_mb=350*4**(attempt-1)"),
     *("--default-resources", "slurm_partition=main", "slurm_account=anyone"),
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
 ]
@@ -107,7 +107,7 @@ def test_a_job_out_of_time_goes_on_with_more_time(study: dict[str, Job]) -> None
     job = study["late"]
     first, second = job.attempts()
     assert "JobState=TIMEOUT" in first and "TimeLimit=00:01:00" in first
-    assert "JobState=COMPLETED" in second and "TimeLimit=00:02:00" in second
+    assert "JobState=COMPLETED" in second and "TimeLimit=00:08:00" in second
     assert 0 < job.held <= job.steps()[0] < 80
 
 
