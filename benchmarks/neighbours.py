@@ -62,7 +62,7 @@ def once(args: argparse.Namespace) -> None:
     import numpy as np
 
     from selfcell.job import Meter
-    from selfcell.rng import generator
+    from selfcell.keys import generator
 
     rng = generator("benchmark", args.dims)
     centre = rng.standard_normal((50, args.dims), dtype=np.float32) * 2

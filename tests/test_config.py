@@ -50,6 +50,8 @@ def test_the_default_study_is_what_the_protocol_asks_for(data):
         ),
         (["corpora", 4, "part_of"], "kang_ctrl_2000", ["part_of: unknown 'kang_ctrl_2000'"]),
         (["corpora", 4, "part_of"], "", ["either sources or part_of"]),
+        (["corpora", 3, "shuffle_genes"], False, ["ends in _shuffled go together"]),
+        (["corpora", 0, "shuffle_genes"], True, ["ends in _shuffled go together"]),
         (["corpora", 4, "sources"], [{"dataset": "kang"}], ["either sources or part_of"]),
         (["corpora", 4, "max_cells"], 0, ["says max_cells or max_donors"]),
         (["baselines"], ["pcaa"], ["unknown 'pcaa'", "did you mean 'pca'"]),
@@ -213,3 +215,9 @@ def test_a_part_has_the_sources_of_its_whole_and_no_say_in_the_genes(data):
     whole, part = corpora["kang_ctrl"], corpora["kang_ctrl_600"]
     assert part.sources == whole.sources
     assert (part.vocabulary, whole.vocabulary) == (False, True)
+
+
+def test_a_part_may_be_drawn_by_donors_alone(data):
+    data["corpora"][4] |= {"max_cells": 0, "max_donors": 3}
+    part = from_mapping(data).filled["kang_ctrl_600"]
+    assert (part.max_cells, part.max_donors) == (0, 3)

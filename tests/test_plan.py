@@ -193,3 +193,26 @@ def test_room_is_looked_for_where_results_and_downloads_go(
     with pytest.raises(SystemExit) if said else contextlib.nullcontext():
         cli.main(["plan", str(REPO / "config.yaml"), "--offline", *places])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_downloads_onto_the_disk_of_the_results_need_room_beside_them(
+    shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the results and for half of the downloads is enough on disks of their own."""
+    monkeypatch.delenv("SELFCELL_MIRRORS", raising=False)
+    facts = plan.reckon(study("config.yaml"), tmp_path, str(tmp_path / "cache"))
+    assert facts["cache_gb"] == pytest.approx(
+        plan.UNPACKED * sum(facts["to_fetch_mb"].values()) / 1000
+    )
+    free = facts["disk_gb"] + facts["cache_gb"] / 2
+    monkeypatch.setattr(plan, "free_gb", lambda _: free)
+    monkeypatch.setattr(plan, "on_one_disk", lambda *_: shared)
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    with pytest.raises(SystemExit) if shared else contextlib.nullcontext():
+        cli.main(["plan", str(REPO / "config.yaml"), "--offline", *places])
+
+
+def test_folders_that_are_not_there_yet_are_on_the_disk_of_those_above(tmp_path: Path) -> None:
+    assert plan.on_one_disk(tmp_path / "results" / "new", tmp_path)
+    assert not plan.on_one_disk(tmp_path, Path("/proc/self/none"))

@@ -1,7 +1,6 @@
-"""The jobs of a configuration: what runs, and that a setting reaches its own branch alone."""
+"""The jobs of a configuration: what runs, and what is refused."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,28 +9,13 @@ from selfcell.config import from_mapping
 from selfcell.errors import ConfigError
 from selfcell.slices import Slices
 from selfcell.study import FineTune, Model, Study
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests import two_methods
+from tests.tree import REPO
 
 
 @pytest.fixture
 def data():
-    """The default study's configuration with two methods, whatever else it holds; integration
-    and unseen data are another file's."""
-    data = yaml.safe_load((ROOT / "config.yaml").read_text())
-    data |= {"integration": None, "unseen": None, "types": {}}
-    data["methods"] = [
-        {"name": "random_mask", "params": {"rate": 0.5}},
-        {"name": "light_mask", "method": "random_mask", "params": {"rate": 0.1}},
-    ]
-    for corpus in data["corpora"]:
-        corpus["methods"] = None if corpus["name"] == "kang_ctrl" else ["random_mask"]
-    return data
-
-
-def specs(data):
-    study = Study(from_mapping(data))
-    return {model: Slices(study).pretrain(*model) for model in study.models()}
+    return two_methods.configuration()
 
 
 def test_models_cross_corpora_methods_and_seeds(data):
@@ -49,53 +33,16 @@ def test_scratch_runs_once_a_target_and_seed(data):
     assert len(jobs) == len(set(jobs)) == 3 * 3 * 4
 
 
-def test_a_hyper_parameter_reaches_its_own_method_only(data):
-    before = specs(data)
-    data["methods"][1]["params"]["rate"] = 0.2
-    after = specs(data)
-    changed = {model for model in before if before[model] != after[model]}
-    assert changed == {model for model in before if model.method == "light_mask"}
-
-
-def test_a_new_method_or_target_leaves_the_others_alone(data):
-    before = specs(data)
-    data["methods"].append({"name": "third", "method": "random_mask"})
-    data["targets"][0]["corpora"] = ["kang_ctrl"]
-    data["corpora"] = [c for c in data["corpora"] if c["name"] != "kang_ctrl_shuffled"]
-    after = specs(data)
-    assert all(after[model] == text for model, text in before.items() if model in after)
-
-
-def test_a_default_spelled_out_is_the_same_job(data):
-    before = specs(data)
-    data["methods"][0]["params"]["rescale"] = False
-    assert specs(data) == before
-
-
-def test_scratch_long_has_the_steps_of_pretraining_too(data):
-    study = Study(from_mapping(data))
-    short = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch", 0)))
-    long = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch_long", 0)))
-    for one, other in zip(short["regimes"], long["regimes"], strict=True):
-        assert other["steps"] - one["steps"] == data["pretraining"]["steps"]
-        assert other["lr"] == one["lr"]
-
-
-def test_shallow_scratch_is_scratch_with_one_layer(data):
-    slices = Slices(Study(from_mapping(data)))
-    deep, shallow = (
-        json.loads(slices.finetune(FineTune("pbmc3k", "none", arm, 0)))
-        for arm in ("scratch", "scratch_shallow")
-    )
-    assert shallow["network"] == {**deep["network"], "hidden": deep["network"]["hidden"][:1]}
-    for one, other in zip(deep["regimes"], shallow["regimes"], strict=True):
-        assert other == {**one, "draws": 1}
-
-
 def test_test_cells_stay_out_of_every_corpus_of_their_data_set(data):
     study = Study(from_mapping(data))
     assert study.excluding("kang_ctrl") == ["kang_stim"]
     assert study.excluding("baron_pool") == ["baron"]
+
+
+def test_parts_of_a_corpus_are_no_corpora_of_their_own_to_baselines(data):
+    study = Study(from_mapping(data))
+    assert {"kang_ctrl_600", "kang_ctrl_2000"} < set(study.targets["pbmc3k"].corpora)
+    assert study.whole_corpora("pbmc3k") == ["kang_ctrl", "pbmc3k_pool", "kang_ctrl_shuffled"]
 
 
 def test_tuning_is_needed(data, tmp_path):
@@ -113,91 +60,6 @@ def test_unknown_registry_names_are_refused(data):
     data["datasets"].append({"name": "pbmc4k"})
     with pytest.raises(ConfigError, match="pbmc3k"):
         Study(from_mapping(data))
-
-
-def test_published_reaches_methods_networks_and_scratch(data):
-    data["protocol"] = "published"
-    study = Study(from_mapping(data))
-    spec = json.loads(Slices(study).pretrain("kang_ctrl", "random_mask", 0))
-    assert spec["protocol"] == "published"
-    assert spec["params"]["output"] == "sigmoid"
-    assert json.loads(Slices(study).pretrain("kang_ctrl", "light_mask", 0))["params"]["rate"] == 0.1
-    assert spec["network"]["activation"] == "selu"  # trained with one, read with the other
-    assert json.loads(Slices(study).frozen("kang_ctrl", "random_mask", 0))["network"] == {
-        **spec["network"], "activation": "relu", "dropout": 0.0,
-    }  # fmt: skip
-    tuned = json.loads(Slices(study).finetune(FineTune("pbmc3k", "kang_ctrl", "random_mask", 0)))
-    scratch = json.loads(Slices(study).finetune(FineTune("pbmc3k", "none", "scratch", 0)))
-    assert tuned["network"] == {**scratch["network"], "dropout": 0.0}
-    assert scratch["network"]["activation"] == "relu"
-
-
-def test_deviations_come_one_at_a_time(data):
-    plain = Study(from_mapping(data))
-    data["deviations"] = {"corpora": ["kang_ctrl"]}
-    study = Study(from_mapping(data))
-    new = {model.method for model in study.models()} - {model.method for model in plain.models()}
-    assert new == {"random_mask-sigmoid", "random_mask-average_all", "random_mask-rescale"}
-    frozen = {model.method for model in study.evaluated()}
-    assert frozen - {model.method for model in study.models()} == {"random_mask-relu"}
-    assert study.weights("random_mask-relu") == "random_mask"
-    tuned = {job.method for job in study.fine_tunes() if job.target == "pbmc3k"}
-    assert tuned >= {"random_mask-relu", "random_mask-no_dropout"}
-    base, other = (
-        json.loads(Slices(study).pretrain("kang_ctrl", name, 0))
-        for name in ("random_mask", "random_mask-sigmoid")
-    )
-    tuned = json.loads(
-        Slices(study).finetune(FineTune("pbmc3k", "kang_ctrl", "random_mask-relu", 0))
-    )
-    assert (
-        other["protocol"] == tuned["protocol"] == "mixed"
-    )  # so that no contrast takes it for a method
-    changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
-    assert changed == {"output"}
-    assert len(study.splits_of("kang_ctrl", "random_mask-relu")) > 1
-    data["deviations"] |= {
-        "seeds": 2,
-        "targets": ["pbmc3k"],
-    }  # the first ones, so that each has a partner
-    for jobs in (Study(from_mapping(data)).evaluated(), Study(from_mapping(data)).fine_tunes()):
-        seeds = {job.seed for job in jobs if job.method == "random_mask-relu"}
-        assert seeds == {0, 1}
-        assert {job.seed for job in jobs if job.method == "random_mask"} == {0, 1, 2}
-    fewer = Study(from_mapping(data))
-    assert fewer.splits_of("kang_ctrl", "random_mask-relu") == ["pbmc3k"]
-    assert fewer.splits_of("kang_ctrl", "random_mask") == study.splits_of("kang_ctrl")
-    tuned_on = {job.target for job in fewer.fine_tunes() if job.method == "random_mask-relu"}
-    assert tuned_on == {"pbmc3k"}
-    assert Slices(plain).pretrain("kang_ctrl", "random_mask", 0) == json.dumps(
-        base, separators=(",", ":")
-    )
-
-
-def test_deviations_of_a_published_study_are_all_but_one(data):
-    data |= {"protocol": "published", "deviations": {"corpora": ["kang_ctrl"]}}
-    study = Study(from_mapping(data))
-    new = {model.method for model in study.models()} - set(data_methods(data))
-    names = ("sigmoid", "average_all", "rescale")
-    assert new == {f"random_mask-without-{name}" for name in names}
-    assert study.weights("random_mask-without-relu") == "random_mask"
-    tuned = {job.method for job in study.fine_tunes() if job.target == "pbmc3k"}
-    assert tuned >= {"random_mask-without-relu", "random_mask-without-no_dropout"}
-    base, other = (
-        json.loads(Slices(study).pretrain("kang_ctrl", name, 0))
-        for name in ("random_mask", "random_mask-without-sigmoid")
-    )
-    assert (base["protocol"], other["protocol"]) == ("published", "mixed")
-    changed = {key for key in base["params"] if base["params"][key] != other["params"][key]}
-    assert changed == {"output"} and other["params"]["output"] == "linear"
-    network = json.loads(Slices(study).frozen("kang_ctrl", "random_mask-without-relu", 0))[
-        "network"
-    ]
-    assert (network["activation"], network["dropout"]) == ("selu", 0.0)
-
-
-def data_methods(data):
-    return [method["name"] for method in data["methods"]]
 
 
 def test_deviations_name_corpora(data):
@@ -314,7 +176,7 @@ def test_arms_are_tuned_alike_each_by_its_own_grid(data, tmp_path):
 
 
 def test_the_default_corpora_are_as_designed():
-    config = Study(from_mapping(yaml.safe_load((ROOT / "config.yaml").read_text()))).config
+    config = Study(from_mapping(yaml.safe_load((REPO / "config.yaml").read_text()))).config
     corpora = {corpus.name: corpus for corpus in config.corpora}
     for name in ("kang_ctrl", "kang_ctrl_shuffled"):
         assert [source.where for source in corpora[name].sources] == [{"condition": ("CTRL",)}]

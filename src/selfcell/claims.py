@@ -100,6 +100,8 @@ class Scores(Section):
     """Values of the arm that the claim is about."""
     b: dict[str, str]
     """Values of the arm that it is held against; without seeds it meets every seed of a."""
+    differs: str = ""
+    """How this analogue differs from what was published, in place of the claim's `differs`."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -151,8 +153,8 @@ class Claim(Section):
     """What the published number does not show."""
     contrasts: list[Contrast] = []
     """Analogue: the first of these that a study ran."""
-    scores: Scores | None = None
-    """Analogue, where the contrast table holds none."""
+    scores: list[Scores] = []
+    """Analogue, where the contrast table holds none: the first whose target a study has."""
     types: Types | None = None
     """Analogue, of a claim about cell types."""
     differs: str = ""

@@ -133,16 +133,12 @@ class Config(Section):
             parameters(method.task, method.params, f"methods.{method.name}")
         whole = [corpus.name for corpus in self.corpora if not corpus.part_of]
         for corpus in self.corpora:
-            of = [corpus.part_of] if corpus.part_of else []
-            _known(f"corpora.{corpus.name}.part_of", of, whole)
-            _known(
-                f"corpora.{corpus.name}.sources.dataset",
-                [cell.dataset for cell in corpus.sources],
-                datasets,
-            )
-            _known(f"corpora.{corpus.name}.methods", corpus.methods or [], methods)
+            where = f"corpora.{corpus.name}"
+            _known(f"{where}.part_of", [corpus.part_of] if corpus.part_of else [], whole)
+            _known(f"{where}.sources.dataset", [cell.dataset for cell in corpus.sources], datasets)
+            _known(f"{where}.methods", corpus.methods or [], methods)
             pools = [cell.pool_of for cell in corpus.sources if cell.pool_of]
-            _known(f"corpora.{corpus.name}.sources.pool_of", pools, targets)
+            _known(f"{where}.sources.pool_of", pools, targets)
         for target in self.targets:
             where = f"targets.{target.name}"
             target.split_spec()

@@ -63,13 +63,11 @@ def to_store(
     var = pd.DataFrame(index=pd.Index(names))
 
     def blocks() -> Iterator[AnnData]:
-        with tqdm(total=len(obs), desc="convert", unit="cell", mininterval=1, delay=2) as bar:
-            for start, block in matrix.counts():
-                part = obs.iloc[start : start + block.shape[0]]
-                total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
-                _require_molecules(part.index, total_N)
-                yield anndata.AnnData(block, obs=part.assign(total_counts=total_N), var=var)
-                bar.update(block.shape[0])
+        for start, block in matrix.counted("convert"):
+            part = obs.iloc[start : start + block.shape[0]]
+            total_N = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
+            _require_molecules(part.index, total_N)
+            yield anndata.AnnData(block, obs=part.assign(total_counts=total_N), var=var)
 
     vocabulary = pd.DataFrame({"gene_id": names, "symbol": list(table["symbol"])})
     write_blocks(blocks(), vocabulary, out)

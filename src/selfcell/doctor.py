@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from selfcell.data import contract, own
 from selfcell.data.genes import looks_mouse
@@ -126,11 +125,9 @@ def _where(
 def _scan(matrix: own.Matrix) -> dict[str, Any]:
     """Numbers over all cells. Raises DataError at a value that is no count."""
     totals, seen = [], []
-    with tqdm(total=len(matrix.names), desc="read", unit="cell", mininterval=1, delay=2) as bar:
-        for _, block in matrix.counts():
-            totals.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
-            seen.append(np.diff(block.indptr))
-            bar.update(block.shape[0])
+    for _, block in matrix.counted("read"):
+        totals.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
+        seen.append(np.diff(block.indptr))
     total_N, seen_N = np.concatenate(totals), np.concatenate(seen)
     fewest = own.fewest_genes(len(matrix.names.var_names))
     values = int(seen_N.sum())

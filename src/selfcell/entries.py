@@ -109,7 +109,8 @@ class Corpus(Section):
     draw: int = Field(0, ge=0, le=10**6)
     """Number of the draw: parts of one draw lie within each other, those of others do not."""
     shuffle_genes: bool = False
-    """Permute each gene over the cells: a control that keeps marginals and destroys programmes."""
+    """Permute each gene over the cells: a control that keeps marginals and destroys programmes.
+    Its name ends in `_shuffled`, and no other does: figures and tables know it by that."""
     validation: float = Field(0.05, ge=0.001, le=0.5)
     """Share of cells held back to watch pre-training."""
     vocabulary: bool = True
@@ -123,6 +124,8 @@ class Corpus(Section):
             raise ValueError("a corpus has either sources or part_of")
         if self.part_of and not (self.max_cells or self.max_donors):
             raise ValueError(f"a part of {self.part_of} says max_cells or max_donors")
+        if self.shuffle_genes != self.name.endswith("_shuffled"):
+            raise ValueError("shuffle_genes: true and a name that ends in _shuffled go together")
         return self
 
 

@@ -133,6 +133,14 @@ def test_donors_are_drawn_whole_and_nested() -> None:
     assert len({frozenset(donors(1, draw)) for draw in range(9)}) > 1
 
 
+def test_donors_of_two_data_sets_are_two_whatever_their_names() -> None:
+    obs = {name: make_cells(name, n=200).obs for name in ("a", "b")}
+    sources = [{"dataset": name} for name in obs]
+    ids = list(select(corpus_of(sources, max_donors=3, targets=[]), obs, {}).ids)
+    drawn = {(cell.split(":")[0], obs[cell.split(":")[0]].loc[cell, "donor"]) for cell in ids}
+    assert len(drawn) == 3
+
+
 def test_unknown_donors_cannot_be_drawn() -> None:
     cells = make_cells(n=200)
     obs = cells.obs.assign(donor="unknown")

@@ -69,7 +69,7 @@ def test_a_clean_study_passes(tmp_path: Path) -> None:
     }
     assert status(rows, "cells") == ["pass", "pass"]
     assert status(rows, "equal counts") == ["pass", "pass"]
-    assert status(rows, "donor") == ["pass"]
+    assert status(rows, "donor") == ["pass", "pass"]
     assert status(rows, "batch") == ["unknown"]
     assert status(rows, "vocabulary") == status(rows, "split hash") == ["pass"]
     assert not [row for row in rows if row["status"] == "fail"]
@@ -178,17 +178,33 @@ def test_a_shared_donor_must_be_declared(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"donor \(t, own_pool\): on both sides: d0, d1, d2"):
         Study(tmp_path, kind="fraction").audit()
     declared = Study(tmp_path, kind="fraction", shared=["donor"]).audit()
-    assert status(declared, "donor") == ["declared"]
+    assert status(declared, "donor") == ["declared", "declared"]
     assert status(declared, "condition") == ["shared"]
+
+
+def test_a_test_cells_donor_in_a_corpus(tmp_path: Path) -> None:
+    """Its cells in another condition, which are on neither side of the split."""
+    cells = make_cells("a", 200)
+    cells.obs["condition"] = ["CTRL" if number // 4 % 2 else "STIM" for number in range(200)]
+    test = {"donor": ["d2"], "condition": ["STIM"]}
+    sides = {"kind": "where", "train": {"donor": ["d0", "d1"]}, "test": test}
+    study = Study(tmp_path, cells, **sides)
+    assert status(study.audit(), "donor") == ["pass", "pass"]
+    study.corpora = [corpus_of([{"dataset": "a"}])]
+    with pytest.raises(DataError, match=r"^donor \(t, c\): on both sides: d2"):
+        study.audit()
+    study = Study(tmp_path, cells, **sides, shared=["donor"])
+    study.corpora = [corpus_of([{"dataset": "a"}])]
+    assert status(study.audit(), "donor", "c") == ["declared"]
 
 
 def test_unknown_donors_never_pass(tmp_path: Path) -> None:
     cells = make_cells("a", 200, donor="unknown")
-    assert status(Study(tmp_path, cells, kind="fraction").audit(), "donor") == ["unknown"]
+    assert status(Study(tmp_path, cells, kind="fraction").audit(), "donor") == ["unknown"] * 2
     some = make_cells("a", 200)
     some.obs.loc["a:cell0", "donor"] = "unknown"
     sides = {"kind": "where", "train": {"donor": ["d0", "unknown"]}, "test": {"donor": ["d2"]}}
-    assert status(Study(tmp_path, some, **sides).audit(), "donor") == ["unknown"]
+    assert status(Study(tmp_path, some, **sides).audit(), "donor") == ["unknown"] * 2
 
 
 def test_a_vocabulary_chosen_on_a_test_cell(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selfcell.data.store import Store
+from selfcell.data.store import Store, open_stores
 from selfcell.data.writer import write_store
-from selfcell.errors import DataError, StoreError
+from selfcell.errors import ConfigError, DataError, StoreError
 from tests.data.factory import gene_ids, make_cells, make_store, vocabulary
 
 
@@ -180,3 +180,14 @@ def test_proteins_are_kept_with_their_cells_and_checked(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(StoreError, match="protein.parquet has sha256"):
         Store.open(store.path)
+
+
+def test_a_scripts_stores_come_by_name_with_their_digests(tmp_path: Path) -> None:
+    made = {name: make_store(tmp_path, make_cells(name), name) for name in "ab"}
+    options = [f"{name}={store.path}" for name, store in made.items()]
+    stores, digests = open_stores(options)
+    assert [store.path for store in stores.values()] == [store.path for store in made.values()]
+    assert digests == {name: store.manifest["sha256"] for name, store in made.items()}
+    assert digests["a"] != digests["b"]
+    with pytest.raises(ConfigError, match="each name once"):
+        open_stores([options[0], options[0]])

@@ -7,10 +7,7 @@ are run as a user runs them.
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +20,8 @@ from scipy import sparse
 
 from selfcell.data.registry import DatasetSpec
 from selfcell.keys import generator
-from tests.e2e.project import BIN, SMOKE, Project, environment
+from tests.e2e.project import SMOKE, Project
+from tests.e2e.refusals import call, left, refused
 from tests.tree import REPO
 
 pytestmark = pytest.mark.slow
@@ -114,48 +112,6 @@ BAD: dict[str, tuple[Callable[[], AnnData], list[str]]] = {
         ["no obs column 'type' (its label)", "one of ['Type', 'donor']", "did you mean 'Type'?"],
     ),
 }
-
-
-def call(name: str, *options: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a script; with `limit`, no file may grow beyond so many bytes."""
-    command = [sys.executable, REPO / "workflow" / "scripts" / f"{name}.py", *options]
-    return run([str(part) for part in command], REPO, limit)
-
-
-def run(command: list[str], folder: Path, limit: int | None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder. Root is denied its privilege to write where it may not."""
-
-    def before() -> None:
-        import ctypes
-        import resource
-
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # drop CAP_DAC_OVERRIDE from the bounding set
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=before,
-    )
-
-
-def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
-    """Check that a script ended as on a user's error, in one line holding these parts."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and done.stderr.splitlines()[-1] == lines[0], done.stderr
-    assert [part for part in parts if part not in lines[0]] == [], lines[0]
-
-
-def left(folder: Path) -> set[str]:
-    """Files and folders in a folder, hidden ones too."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -259,61 +215,6 @@ def test_a_folder_that_may_not_be_written(control: Control, tmp_path: Path) -> N
     (tmp_path / "out").chmod(0o500)
     refused(control(tmp_path / "raw.h5ad"), "Permission denied", "remedy: make it writable")
     assert left(tmp_path / "out") == set()
-
-
-@pytest.fixture(scope="module")
-def commands(smoke: Project) -> dict[str, str]:
-    """The command of one job of each rule of the smoke study, its log left out."""
-    said = smoke.run("--dry-run", "--printshellcmds", "--forceall").stdout
-    found = re.findall(
-        r"^rule (\w+):\n(?:    [^\n]*\n)*Shell command: (.*?)(?=\n\n)",
-        said,
-        re.MULTILINE | re.DOTALL,
-    )
-    scripts = {rule: command for rule, command in found if "workflow/scripts" in command}
-    return {rule: command.split(" 2> >(tee")[0] for rule, command in scripts.items()}
-
-
-def test_no_rule_takes_a_full_disk_for_a_result(
-    smoke: Project, commands: dict[str, str], tmp_path: Path
-) -> None:
-    """Every script finds the disk full while it writes, beside results made before."""
-    root = tmp_path / "project"
-    shutil.copytree(smoke.root, root, ignore=shutil.ignore_patterns(".snakemake"))
-    before = {path: path.read_bytes() for path in root.rglob("results/**/*") if path.is_file()}
-    assert len(commands) > 15
-    for rule, command in commands.items():
-        done = run(["bash", "-c", f"PATH={BIN}:$PATH; {command}"], root, limit=256)
-        assert done.returncode == 2, f"{rule}: {done.stderr}"
-        refused(done, "File too large", "remedy: raise the limit on file sizes")
-        after = {path: path.read_bytes() for path in root.rglob("results/**/*") if path.is_file()}
-        assert after == before, rule
-
-
-@pytest.mark.parametrize(
-    ("name", "rule", "remedy"),
-    [
-        *(("data/*/cells.h5ad", rule, "delete") for rule in ("split", "vocabulary", "store")),
-        *(("vocabulary.parquet", "store", "delete"), ("splits/baron.json", "finetune", "delete")),
-        *(
-            ("data/*/store/counts-*.u8", "audit", "delete"),
-            ("scores.parquet", "contrasts", "delete"),
-        ),
-        ("models/*/*/s0/weights.safetensors", "frozen", "no readable model"),
-    ],
-)
-def test_a_result_cut_short_is_named(
-    smoke: Project, commands: dict[str, str], tmp_path: Path, name: str, rule: str, remedy: str
-) -> None:
-    """Files that a crash or another programme left half: no rule takes one for whole."""
-    root = tmp_path / "project"
-    shutil.copytree(smoke.root, root, ignore=shutil.ignore_patterns(".snakemake"))
-    paths = list((root / "results" / "smoke").glob(name))
-    assert paths, name
-    for path in paths:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    done = run(["bash", "-c", f"PATH={BIN}:$PATH; {commands[rule]}"], root, None)
-    refused(done, name.split("/*")[0], remedy)
 
 
 def test_snakemake_shows_the_reason_and_keeps_nothing(checkout: Path) -> None:

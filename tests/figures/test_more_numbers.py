@@ -17,6 +17,7 @@ from selfcell.figures import (
     arms,
     collapse,
     confusion,
+    contrasts,
     cost,
     dots,
     gain_map,
@@ -29,7 +30,9 @@ from selfcell.figures import (
 )
 from selfcell.stats import table
 from selfcell.stats.contrasts import CONTRASTS
+from selfcell.stats.roles import PART
 from selfcell.stats.table import overall
+from tests.figures.golden import numbers
 from tests.figures.made import (
     CELLS,
     ENTRIES,
@@ -146,6 +149,18 @@ def test_other_tasks_are_means_of_runs(made: factory.Made, module: Any, task: st
     assert text.get_text() == "no run to draw: see the score table"
 
 
+@pytest.mark.parametrize(("column", "value"), [("readout", "decoder"), ("method", "copy_input")])
+def test_arms_far_below_the_gene_means_are_in_the_table_alone(
+    made: factory.Made, column: str, value: str
+) -> None:
+    scores = other_tasks(made.scores)
+    low = scores[(scores.task == "reconstruction") & (scores.method == "byol")]
+    plain = reconstruction.summary(scores)
+    frame = reconstruction.summary(pd.concat([scores, low.assign(**{column: value})]))
+    assert value in set(frame[column]) - set(plain[column])
+    assert numbers(reconstruction.draw(frame)) == numbers(reconstruction.draw(plain))
+
+
 def test_runs_that_failed_are_marked_and_the_empty_ones_too() -> None:
     frame = collapse.summary(health(("random_mask", "byol")))
     assert set(frame.status) == {"ok", "not_learned", "diverged"}
@@ -198,6 +213,47 @@ def test_sweeps_hold_parts_and_settings_and_nothing_else(tmp_path: Path) -> None
     models = sorted(tmp_path.glob("*/*/model.json"))
     read = sweeps.table([tmp_path / "scores.parquet", *models])
     pd.testing.assert_frame_equal(read, frame)
+
+
+def test_one_size_or_setting_alone_is_no_sweep() -> None:
+    """Where a target has scores of the whole corpus and of one rate, and of no part or other."""
+    assert sweeps.summary(overall(made_study(*PLACE).scores, "macro_f1"), ENTRIES).empty
+
+
+def test_sizes_are_drawn_on_a_logarithmic_axis_and_settings_are_not() -> None:
+    figure = sweeps.draw(made_table("sweeps", "small"))
+    scales = {axes.get_xlabel(): axes.get_xscale() for axes in figure.axes if axes.lines}
+    assert scales == {"cells pre-trained on": "log", "rate": "linear"}
+
+
+def test_a_setting_is_swept_over_whole_corpora_by_one_number_that_measures() -> None:
+    def swept_by(*entries: tuple[str, dict[str, Any]]) -> set[str]:
+        """Sweeps of these methods, each of a corpus and with its settings."""
+        made = [
+            sweeps.Entry(corpus, f"m{number}", "kang_ctrl", 6041, "gene_programme", params)
+            for number, (corpus, params) in enumerate(entries)
+        ]
+        return {sweep for sweep, *_ in sweeps._settings(made)}
+
+    plain = ("kang_ctrl", {"share": 0.3, "of": "measured", "permutation": 0})
+    assert swept_by(plain, (plain[0], {**plain[1], "share": 0.5})) == {"share of gene_programme"}
+    for corpus, change in (
+        ("kang_ctrl", {"permutation": 1}),
+        ("kang_ctrl", {"of": "expressed"}),
+        ("kang_ctrl", {"share": 0.5, "of": "expressed"}),
+        ("kang_ctrl", {"share": True}),
+        ("baron_pool", {"share": 0.5}),
+    ):
+        assert swept_by(plain, (corpus, {**plain[1], **change})) == set(), change
+    part = "kang_ctrl_600"
+    assert swept_by((part, plain[1]), (part, {**plain[1], "share": 0.5})) == set()
+
+
+def test_contrasts_of_parts_and_controls_are_in_the_table_alone() -> None:
+    table = compared(*PLACE)
+    assert len(contrasts.summary(table)) > 5
+    for change in ({"role": PART}, {"corpus": "kang_ctrl_shuffled"}):
+        assert contrasts.summary(table.assign(**change)).empty
 
 
 def test_without_a_sweep_the_figure_says_so() -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from selfcell import specs
 from tests.e2e.project import JOB, Project
-from tests.house.test_rules import RULES
+from tests.house.test_rules import RULES, SCRIPTS
 from tests.tree import REPO
 
 RELEASED = REPO / "results" / "released" / "default"
@@ -83,6 +85,20 @@ def test_more_cells_were_measured() -> None:
     assert LARGE.input_mb["qc"] > 3 * INPUTS["qc"] and LARGE.input_mb["store"] > 3 * INPUTS["store"]
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_that_trains_asks_for_a_gpu_and_no_other_does(rule: str) -> None:
+    """By what its jobs are told: where to train. A model that goes on learning knows it itself."""
+    script = (REPO / SCRIPTS[rule]).read_text(encoding="utf-8")
+    (named,) = re.findall(r"JSON of selfcell\.specs\.(\w+)", script) or ("Section",)
+    trains = rule == "continued" or {"device", "training"} & set(getattr(specs, named).model_fields)
+    assert bool(re.search(r"^        gpu=GPU\b", RULES[rule], re.MULTILINE)) == bool(trains)
+
+
+def test_jobs_that_use_a_gpu_take_turns_unless_told_otherwise() -> None:
+    profile = yaml.safe_load((REPO / "profiles/default/config.yaml").read_text(encoding="utf-8"))
+    assert profile["resources"] == {"gpu": 1}
+
+
 @pytest.mark.slow
 def test_processes_ask_for_a_core_and_a_gpu_each(checkout: Path, tmp_path: Path) -> None:
     config = tmp_path / "two.yaml"
@@ -93,7 +109,9 @@ def test_processes_ask_for_a_core_and_a_gpu_each(checkout: Path, tmp_path: Path)
     said = Project(checkout, str(config)).run(*given).stdout
     (job, *_) = bodies("pretrain", said)
     assert "threads: 2" in job and "gpu=2" in job
-    assert all("gpu=1" in job for job in bodies("finetune", said))
+    assert {"gpu=1" in job for job in bodies("finetune", said)} == {True}
+    said = Project(checkout).run("--dry-run").stdout
+    assert {"gpu=0" in job for job in bodies("pretrain", said)} == {True}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ BOUNDS = {
     "src": 300,
     "workflow/scripts": 60,
     "workflow/rules": 200,
-    "tests": 400,
+    "tests": 300,
     "benchmarks": 300,
 }
 SOURCES = [path for path in tracked("*.py", "*.smk") if path.suffix in (".py", ".smk")]

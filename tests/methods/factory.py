@@ -13,6 +13,7 @@ import torch
 from selfcell.data.synth import Synthetic, synthesise
 from selfcell.methods import METHODS
 from selfcell.methods.base import Batch, Context, Method
+from selfcell.methods.masked import Masked
 from selfcell.rng import Noise
 from selfcell.train.optim import optimiser
 
@@ -26,6 +27,8 @@ SMALL = {
     "simclr": {"hidden": 32, "size": 16},
     "vicreg": {"hidden": 32, "size": 32},
 }
+HIDING = ("random_mask", "gene_programme", "gene_programme_permuted", "random_mask_matched")
+MASKED = (*HIDING, "gp_to_gp", "gp_to_tf")
 
 
 @lru_cache(maxsize=8)
@@ -98,6 +101,13 @@ def make(name: str, known: Context | None = None, **values: Any) -> Method:
         known = with_factors(known)
     module = importlib.import_module(METHODS[name])
     method: Method = module.build(module.Params(**{**SMALL.get(name, {}), **values}), known)
+    return method
+
+
+def masked(name: str, known: Context | None = None, **values: Any) -> Masked:
+    """A masked method on the synthetic corpus."""
+    method = make(name, known, **values)
+    assert isinstance(method, Masked)
     return method
 
 

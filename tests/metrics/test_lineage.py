@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfcell.errors import DataError
 from selfcell.metrics import lineage
 from selfcell.metrics.lineage import Lineage
 from selfcell.metrics.ontology import read
@@ -42,7 +41,7 @@ def test_similarity_by_hand(view: Lineage) -> None:
 
 def test_scores_by_hand(view: Lineage) -> None:
     true, predicted = np.array([A, A, A, B]), np.array([D, A, E, A])
-    values = lineage.score(true, predicted, view).values
+    values = lineage.score(true, predicted, view)
     # After forgiving: A A E A against A A A B: F1(A) = 2*2/(3+3), F1(B) = 0.
     assert values["lineage_macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
     assert values["lineage_micro_f1"] == pytest.approx(2 / 4)
@@ -57,18 +56,6 @@ def test_unmapped_obsolete_and_shared_terms_are_reported(tmp_path: Path) -> None
     assert view.unmapped == ["U"]
     assert view.shared == [["D", "D2", "O"]]
     assert view.forgive(np.array([1]), np.array([2])).tolist() == [1]
-
-
-def test_missing_class_policy(view: Lineage) -> None:
-    true, predicted = np.array([A, A, E, E]), np.array([B, D, B, D])
-    kept = lineage.score(true, predicted, view, trained=["B", "D", "A"])
-    assert kept.values["lineage_micro_f1"] == 0.5
-    assert (kept.missing, kept.left_out) == ({"E": 2}, {})
-    dropped = lineage.score(true, predicted, view, trained=["B", "D", "A"], missing="leave_out")
-    assert dropped.values["lineage_micro_f1"] == 1.0
-    assert dropped.left_out == {"E": 2}
-    with pytest.raises(DataError, match="no test cell"):
-        lineage.score(true, predicted, view, trained=["C"], missing="leave_out")
 
 
 @pytest.fixture(scope="session")

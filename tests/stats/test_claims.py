@@ -195,6 +195,17 @@ def test_a_task_with_other_targets_or_metrics_names_them(target: str, note: str)
     assert made(both).loc["protein_gain"].note == f"task protein of this study has {note}"
 
 
+def test_the_first_target_that_a_study_has_is_the_analogue() -> None:
+    scores = byol_tuned()
+    own = (scores.target == "pbmc3k") & (scores.corpus.isin(["kang_ctrl", "none"]))
+    tuned = scores[own & scores.method.isin(["random_mask", "scratch"]) & (scores.run_hash != "b")]
+    tuned = tuned[tuned["mode"] == "fine-tuned"]
+    tuned = tuned.assign(task="protein", metric="pearson_flat", target="pbmc10k_protein")
+    row = made(Ours(ours().contrasts, pd.concat([scores, tuned]), ours().types)).loc["protein_gain"]
+    assert row.target == "pbmc10k_protein" and row.differs.startswith("one experiment")
+    assert row.n_seeds == 3 and math.isfinite(row.ours)
+
+
 def test_regimes_weigh_the_same_and_one_draw_stands_for_all() -> None:
     rows = [("10", s, d, s + 10.0 * d) for s in range(2) for d in range(3)]
     rows += [("all", s, 0, 100.0 * s) for s in range(2)]

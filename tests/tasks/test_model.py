@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from anndata import AnnData
 
 import selfcell
 from selfcell.errors import StoreError
+from selfcell.tasks import annotate
 from selfcell.tasks import model as folder
 from tests.cells import embedding, small_model, user_cells
 from tests.tree import REPO
@@ -92,3 +95,40 @@ def test_the_golden_model_of_every_format_embeds_as_it_did(number: int) -> None:
     made = json.loads((path / "embedding.json").read_text())
     cells = AnnData(np.array(made["counts"]), var=pd.DataFrame(index=made["genes"]))
     np.testing.assert_allclose(embedding(golden, cells), made["embedding"], atol=1e-4)
+
+
+def test_a_model_folder_reads_back_the_same(study):
+    root, store, split, _, result = study
+    trained = folder.load(root / "m")
+    x = annotate.Data.read(store, split).x_NG
+    assert torch.equal(folder.embed(trained.encoder, x), folder.embed(result.method.encoder, x))
+    assert trained.status == result.health.status
+    assert trained.gene_ids == store.gene_ids
+
+
+@pytest.mark.parametrize("damage", ["weights", "json", "format", "network"])
+def test_damaged_models_are_refused(study, tmp_path, damage):
+    there = tmp_path / "m"
+    shutil.copytree(study[0] / "m", there)
+    about = json.loads((there / "model.json").read_text())
+    if damage == "weights":
+        whole = (there / "weights.safetensors").read_bytes()
+        (there / "weights.safetensors").write_bytes(whole[:-50])
+    elif damage == "json":
+        (there / "model.json").write_text("{")
+    else:
+        about["format"] = 99 if damage == "format" else about["format"]
+        about["spec"]["network"]["hidden"] = [16, 9] if damage == "network" else [16, 8]
+        (there / "model.json").write_text(json.dumps(about))
+    with pytest.raises(StoreError):
+        folder.load(there)
+
+
+def test_embedding_does_not_depend_on_batch_or_order(study):
+    root, store, split, _, _ = study
+    encoder = folder.load(root / "m").encoder
+    x = annotate.Data.read(store, split).x_NG
+    whole = folder.embed(encoder, x)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(folder.embed(encoder, x[order]), whole[order], atol=1e-6)
+    assert torch.allclose(torch.cat([encoder(row[None]) for row in x]), whole, atol=1e-6)

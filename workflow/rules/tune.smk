@@ -19,6 +19,7 @@ rule tune:
     resources:
         mem_mb=grows(1000, 10),
         runtime=grows(60, 0.5),
+        gpu=GPU,
     params:
         spec=lambda wildcards: SLICES.tune(fine_tune_job(wildcards)),
         model=model_option,

@@ -14,9 +14,8 @@ def main(args: argparse.Namespace) -> None:
 
     from selfcell.baselines import reconstruct
     from selfcell.baselines.base import run_baselines
-    from selfcell.data.specs import named_paths
     from selfcell.data.splits import read_splits
-    from selfcell.data.store import Store
+    from selfcell.data.store import open_stores
     from selfcell.provenance import card, short_hash
     from selfcell.specs import BaselineSpec
     from selfcell.tasks import rivals
@@ -24,9 +23,8 @@ def main(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(args.threads)
     spec = BaselineSpec.from_json(args.spec)
-    stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
+    stores, inputs = open_stores(args.store)
     splits = read_splits(args.split)
-    inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
     inputs |= {f"split {name}": split["hash"] for name, split in splits.items()}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
     seeds = {f"seed {i}": seed for i, seed in enumerate(spec.seeds)}

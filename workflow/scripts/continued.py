@@ -12,8 +12,7 @@ def main(args: argparse.Namespace) -> None:
     meter = job.Meter()
     import torch
 
-    from selfcell.data.specs import named_paths
-    from selfcell.data.store import Store
+    from selfcell.data.store import open_stores
     from selfcell.metrics.integrate import library
     from selfcell.provenance import card, short_hash
     from selfcell.specs import ContinuedSpec
@@ -23,8 +22,7 @@ def main(args: argparse.Namespace) -> None:
     library()  # before any work, where it is not installed
     torch.set_num_threads(args.threads)
     spec = ContinuedSpec.from_json(args.spec)
-    stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
-    inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
+    stores, inputs = open_stores(args.store)
     trained = model.load(args.model)
     inputs["model"] = trained.about["run_hash"]
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)

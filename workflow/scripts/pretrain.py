@@ -14,9 +14,8 @@ def main(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from selfcell.data.corpus import Corpus
-    from selfcell.data.specs import named_paths
     from selfcell.data.splits import read_split
-    from selfcell.data.store import Store
+    from selfcell.data.store import open_stores
     from selfcell.masks.gmt import read_gmt
     from selfcell.provenance import card, short_hash
     from selfcell.specs import PretrainSpec
@@ -26,10 +25,9 @@ def main(args: argparse.Namespace) -> None:
 
     spec = PretrainSpec.from_json(args.spec)
     distributed.enter(sys.argv, spec.processes, args.nodes, args.threads)
-    stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
+    stores, inputs = open_stores(args.store)
     splits = {split["target"]: split for split in map(read_split, args.split)}
     corpus = Corpus.build(spec.corpus, stores, splits)
-    inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
     inputs |= {f"split {name}": split["hash"] for name, split in splits.items()}
     run_hash = short_hash(spec.model_dump(mode="json"), args.code, inputs)
     state = distributed.SharedState(args.state / f"{run_hash}.safetensors", run_hash)

@@ -13,9 +13,8 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from selfcell.baselines.protein import rivals
-    from selfcell.data.specs import named_paths
     from selfcell.data.splits import read_split
-    from selfcell.data.store import Store
+    from selfcell.data.store import open_stores
     from selfcell.provenance import card, short_hash
     from selfcell.specs import RIVALS, ProteinSpec
     from selfcell.tasks import annotate, model, protein, protein_head
@@ -23,8 +22,7 @@ def main(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(args.threads)
     spec, split = ProteinSpec.from_json(args.spec), read_split(args.split)
-    stores = {name: Store.open(path) for name, path in named_paths(args.store, "--store").items()}
-    inputs = {name: str(store.manifest["sha256"]) for name, store in stores.items()}
+    stores, inputs = open_stores(args.store)
     inputs["split"] = split["hash"]
     genes = stores[split["dataset"]]
     encoder, status = model.new_encoder(len(genes.gene_ids), spec.network, spec.seed), "ok"

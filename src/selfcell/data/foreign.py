@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from selfcell.data import own
 from selfcell.data.store_format import OBS
@@ -86,14 +85,12 @@ def align(matrix: own.Matrix, obs: pd.DataFrame, genes: Genes, out: Path) -> dic
 def _passed(matrix: own.Matrix, obs: pd.DataFrame) -> Iterator[tuple[pd.Index, sparse.csr_matrix]]:
     """Ids and counts, over all genes of the file, of the cells that passed in each block."""
     names = [f"{matrix.spec.name}:{name}" for name in matrix.names.obs_names]
-    ids, title = pd.Index(names), f"align {matrix.spec.name}"
+    ids = pd.Index(names)
     is_kept_N = ids.isin(obs.index)
-    with tqdm(total=len(ids), desc=title, unit="cell", mininterval=1, leave=False, delay=2) as bar:
-        for start, block in matrix.counts():
-            rows = slice(start, start + block.shape[0])
-            if is_kept_N[rows].any():
-                yield ids[rows][is_kept_N[rows]], block[is_kept_N[rows]]
-            bar.update(block.shape[0])
+    for start, block in matrix.counted(f"align {matrix.spec.name}"):
+        rows = slice(start, start + block.shape[0])
+        if is_kept_N[rows].any():
+            yield ids[rows][is_kept_N[rows]], block[is_kept_N[rows]]
 
 
 def _require_counts(ids: pd.Index, inside_N: np.ndarray) -> None:

@@ -52,15 +52,18 @@ def audit(
     rows: list[Row] = []
     for target, split in sorted(splits.items()):
         rows += [_sides(target, split), _content(target, split)]
-        rows += [_column(target, split, stores, column) for column in COLUMNS]
-        rows += _twins(
-            target, split, "own_pool", {pool_dataset(split): side_ids(split, "pool")}, stores
-        )
+        pool = {pool_dataset(split): side_ids(split, "pool")}
+        rows += [_column(target, split, stores, name, "own_pool", pool) for name in COLUMNS]
+        rows += _twins(target, split, "own_pool", pool, stores)
     for corpus in corpora:
         by_store = _by_store(corpus_ids[corpus.name], stores)
         for target, split in sorted(splits.items()):
             if target in corpus.targets:
                 rows.append(_members(target, split, corpus.name, corpus_ids[corpus.name]))
+                # Donors of two data sets go by names that say nothing of each other.
+                own = {name: ids for name, ids in by_store.items() if name == split["dataset"]}
+                if own:
+                    rows.append(_column(target, split, stores, "donor", corpus.name, own))
             rows += _twins(target, split, corpus.name, by_store, stores)
     rows += _barcodes(stores)
     rows += _vocabulary(corpora, splits, stores, chosen_on)
@@ -108,10 +111,18 @@ def _content(target: str, split: Mapping[str, Any]) -> Row:
     return _verdict("split hash", target, "", bad, "hashes that do not fit the split")
 
 
-def _column(target: str, split: Mapping[str, Any], stores: Mapping[str, Store], column: str) -> Row:
-    """Values of a column that stand on both sides, over all cells of the split."""
-    sides = (pool_dataset(split), "pool"), (split["dataset"], "test")
-    pool, test = (stores[name].obs[column].reindex(side_ids(split, side)) for name, side in sides)
+def _column(
+    target: str,
+    split: Mapping[str, Any],
+    stores: Mapping[str, Store],
+    column: str,
+    corpus: str,
+    training: Mapping[str, Sequence[str]],
+) -> Row:
+    """Values of a column on both sides: of the test cells, and of training cells by data set."""
+    seen = [stores[name].obs[column].reindex(list(ids)) for name, ids in training.items()]
+    pool, test = pd.concat(seen), stores[split["dataset"]].obs[column]
+    test = test.reindex(side_ids(split, "test"))
     both = sorted((set(pool) & set(test)) - set(UNKNOWN))
     hidden = int(pool.isin(UNKNOWN).sum() + test.isin(UNKNOWN).sum())
     detail = f"on both sides: {', '.join(both[:EXAMPLES])}" if both else "none seen on both sides"
@@ -123,7 +134,7 @@ def _column(target: str, split: Mapping[str, Any], stores: Mapping[str, Store], 
         status = "fail" if column == "donor" else "shared"
     else:
         status = "unknown" if hidden else "pass"
-    return _row(column, target, "own_pool", len(both), status, detail)
+    return _row(column, target, corpus, len(both), status, detail)
 
 
 def _by_store(ids: Sequence[str], stores: Mapping[str, Store]) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
+from tqdm import tqdm
 
 from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
@@ -115,6 +116,14 @@ class Matrix:
         for start, block in self.blocks(rows):
             contract.require_counts(self.names, self.spec, block, start)
             yield start, block.astype(np.float32, copy=False)
+
+    def counted(self, title: str) -> Iterator[tuple[int, sparse.csr_matrix]]:
+        """`counts` under a bar of that title, which goes on as each block is done with."""
+        n = len(self.names)
+        with tqdm(total=n, desc=title, unit="cell", mininterval=1, leave=False, delay=2) as bar:
+            for start, block in self.counts():
+                yield start, block
+                bar.update(block.shape[0])
 
     def gene_names(self) -> tuple[list[str], list[str] | None]:
         """Names, symbols where the file has them, and Ensembl ids where it has those.

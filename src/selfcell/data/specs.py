@@ -6,6 +6,7 @@ Light to import: the configuration is checked without NumPy or torch.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
@@ -170,7 +171,7 @@ def read_specs(model: type[Model], text: str, option: str) -> tuple[Model, ...]:
     return tuple(parse(model, item, f"{option}[{i}]") for i, item in enumerate(items))
 
 
-def named_paths(values: list[str], option: str) -> dict[str, str]:
+def named_paths(values: Sequence[str], option: str) -> dict[str, str]:
     """Split repeated `NAME=path` options. Raises ConfigError on anything else."""
     pairs = dict(value.partition("=")[::2] for value in values)
     if not all(pairs.values()) or len(pairs) != len(values):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from selfcell.data.specs import named_paths
 from selfcell.data.store_format import check_files, dtype_of, read_manifest, shard_files
 from selfcell.errors import StoreError, intact
 
@@ -206,3 +207,10 @@ def in_order(
     order = np.argsort(shard_N, kind="stable")
     blocks = [shards[i].rows(row_N[shard_N == i], n_genes) for i in wanted]
     return sparse.vstack(blocks, format="csr")[np.argsort(order, kind="stable")]
+
+
+def open_stores(options: Sequence[str]) -> tuple[dict[str, Store], dict[str, str]]:
+    """Stores of a script's `--store NAME=folder`, and their digests, which a run's key is made of;
+    both by name. Raises StoreError as `Store.open`, ConfigError: no pair, or a name twice."""
+    stores = {name: Store.open(path) for name, path in named_paths(options, "--store").items()}
+    return stores, {name: str(store.manifest["sha256"]) for name, store in stores.items()}

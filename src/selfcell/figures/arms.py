@@ -70,7 +70,7 @@ def summary(scores: pd.DataFrame, known: Roles) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A row for each target and corpus, a panel for each metric; boxes hold the middle half."""
     require(frame, COLUMNS, "arms")
-    places = style.places(frame)[:MOST]
+    places, rest = style.foremost(style.places(frame), MOST)
     metrics = [name for name in METRICS if (frame.metric == name).any()]
     with style.styled():
         figure = style.new(min(34.0 * len(places) + 8, style.MAX_HEIGHT_MM))
@@ -85,6 +85,8 @@ def draw(frame: pd.DataFrame) -> Figure:
             second = style.learned_on(corpus, own.role.iloc[0])
             second += f"; {int(own.n_test.max()):,} test cells"
             style.title(panels[index][0], index, style.target_name(target), second)
+        if rest:
+            figure.supxlabel(rest, fontsize=style.SMALL)
     return figure
 
 

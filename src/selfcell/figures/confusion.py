@@ -81,7 +81,7 @@ def _cells(runs: pd.Series, truth: Truth) -> Iterator[dict[str, Any]]:
 def draw(frame: pd.DataFrame) -> Figure:
     """Three panels for each target and corpus: both arms and the difference, in per cent."""
     require(frame, COLUMNS, "confusion")
-    places = style.places(frame)[:PANELS]
+    places, rest = style.foremost(style.places(frame), PANELS)
     with style.styled():
         figure = style.new(min(72.0 * len(places), style.MAX_HEIGHT_MM))
         parts = figure.subfigures(len(places), 1, squeeze=False)[:, 0]
@@ -99,6 +99,8 @@ def draw(frame: pd.DataFrame) -> Figure:
             panels[0].set_yticks(np.arange(len(names)) + 0.5, counts)
             words = f"{style.learned_on(corpus)}; labels: {own.regime.iloc[0]}"
             style.title(panels[0], index, style.target_name(target), words)
+        if rest:
+            figure.supxlabel(rest, fontsize=style.SMALL)
     return figure
 
 

@@ -29,6 +29,7 @@ MARKS = {
     "undecided": ("o", style.GREY),
     "not run": ("x", style.PALE),
 }
+MOST = 5  # pairs of target and corpus that the lower row has room for
 WIDEST = 0.15  # macro-F1; differences beyond it are written, with an arrow at the edge
 # Secondary contrasts that the table keeps and the figure leaves out.
 LEFT_OUT = r" at (?:\d+|all)$|knn\d|prototype - | - MAE probe$"
@@ -56,12 +57,9 @@ def summary(contrasts: pd.DataFrame) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """Forest plot: primary contrasts by target on top, secondary ones side by side below."""
     require(frame, COLUMNS, "contrasts")
-    places = [
-        (target, corpus)
-        for target in style.in_order(frame.target)
-        for corpus in sorted(set(frame.corpus[frame.target == target]))
-    ]
+    places = [(target, corpus) for target, corpus, _ in style.places(frame)]
     primary, secondary = (frame[frame.family == name] for name in ("primary", "secondary"))
+    below, rest = style.foremost(style.places(secondary), MOST)
     names = list(dict.fromkeys(secondary.name.sort_values(key=lambda n: n.map(_rank))))
     top = 4.6 * (len(primary) + len(places)) + 14
     bottom = 4.0 * len(names) + 26 if names else 0
@@ -70,12 +68,12 @@ def draw(frame: pd.DataFrame) -> Figure:
         figure = style.new(scale * (top + bottom))
         heights = [top, bottom] if bottom else [top]
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-        forest, words = parts[0].subplots(1, 2, width_ratios=[1, 1.2], sharey=True)
+        forest, words = parts[0].subplots(1, 2, width_ratios=[1, 1.3], sharey=True)
         _draw_primary(forest, words, primary, places)
         if bottom:
-            panels = parts[1].subplots(1, len(places), sharey=True, squeeze=False)[0]
-            _draw_secondary(panels, secondary, places, names)
-            _legend(figure, frame)
+            panels = parts[1].subplots(1, len(below), sharey=True, squeeze=False)[0]
+            _draw_secondary(panels, below, names)
+            _legend(figure, frame, rest)
     return figure
 
 
@@ -131,13 +129,11 @@ def _columns(words: Axes, row: Any, y: float) -> None:
 
 def _draw_secondary(
     panels: Sequence[Axes],
-    rows: pd.DataFrame,
-    places: Sequence[tuple[str, str]],
+    parts: Sequence[tuple[str, str, pd.DataFrame]],
     names: Sequence[str],
 ) -> None:
     place = {name: position for position, name in enumerate(names)}
-    for index, ((target, corpus), axes) in enumerate(zip(places, panels, strict=True)):
-        own = rows[(rows.target == target) & (rows.corpus == corpus)]
+    for index, ((target, corpus, own), axes) in enumerate(zip(parts, panels, strict=True)):
         limits = _limits(own)
         for row in own.itertuples():
             _interval(axes, row, place[str(row.name)], limits, size=3.2)
@@ -145,16 +141,16 @@ def _draw_secondary(
         axes.set_ylim(len(names) - 0.5, -0.5)
         _finish(axes, limits, own, 2)
         heads = style.target_name(target), f"from {style.corpus_name(corpus)}"
-        style.title(axes, index + 1, *heads, narrow=len(places) > 3)
+        style.title(axes, index + 1, *heads, narrow=len(parts) > 3)
         axes.yaxis.grid(True, color="#EFEFEF", linewidth=0.5)
     panels[len(panels) // 2].set_xlabel("difference in macro-F1")
 
 
-def _legend(figure: Figure, frame: pd.DataFrame) -> None:
-    """The mark of each verdict that the figure shows."""
+def _legend(figure: Figure, frame: pd.DataFrame, rest: str | None) -> None:
+    """The mark of each verdict that the figure shows, and what had no room."""
     drawn = frame[frame.difference.notna()]
     used = [verdict for verdict in MARKS if (drawn.verdict == verdict).any()]
-    style.legend(figure, [(name, MARKS[name][1], MARKS[name][0]) for name in used], 5)
+    style.legend(figure, [(name, MARKS[name][1], MARKS[name][0]) for name in used], 5, rest)
 
 
 def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size: float) -> None:
@@ -193,11 +189,14 @@ def _interval(axes: Axes, row: Any, y: float, limits: tuple[float, float], size:
 
 
 def _finish(axes: Axes, limits: tuple[float, float], rows: pd.DataFrame, ticks: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     margin = float(rows.margin.max()) if len(rows) else 0.0
     axes.axvspan(-margin, margin, color="#EDEDED", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.6, zorder=1)
     axes.set_xlim(*limits)
-    axes.locator_params(axis="x", nbins=ticks)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 3, 4, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("target", "corpus", "method", "umap1", "umap2", "label", "batch")
 CELLS = 2_000  # per map
+MOST = 6  # places that a page has room for
 PALETTE = (
     *(style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.YELLOW),
     *(style.BLACK, "#B0B0B0", "#5C3A21"),
@@ -83,7 +84,8 @@ def summary(cells: pd.DataFrame) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """Two maps a row, each by type and by batch, each panel with its own key."""
     require(frame, COLUMNS, "embedding")
-    maps = [m for t in style.in_order(frame.target) for m in _maps(frame[frame.target == t])]
+    places, rest = style.foremost(style.places(frame), MOST)
+    maps = [own for _, _, place in places for own in _maps(place)]
     keys = [max(own.label.nunique(), own.batch.nunique()) for own in maps]
     rows = -(-len(maps) // 2)
     # as many lines of keys as the longest needs, in two columns
@@ -91,6 +93,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = style.new(min(height * rows, style.MAX_HEIGHT_MM))
         parts = figure.subfigures(rows, 2, squeeze=False).ravel()
+        if rest:
+            figure.supxlabel(rest, fontsize=style.SMALL)
         for number, own in enumerate(maps):
             whole = frame[frame.target == own.target.iloc[0]]
             panels = parts[number].subplots(1, 2)
@@ -106,8 +110,8 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 
 def _maps(own: pd.DataFrame) -> list[pd.DataFrame]:
-    """The maps of a target, the masked autoencoder's first."""
-    found = [rows for _, rows in own.groupby(["corpus", "method"], sort=True)]
+    """The maps of a place, the masked autoencoder's first."""
+    found = [rows for _, rows in own.groupby("method", sort=True)]
     return sorted(found, key=lambda rows: rows.method.iloc[0] != "random_mask")
 
 

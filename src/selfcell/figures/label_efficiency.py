@@ -21,6 +21,7 @@ COLUMNS = (
     *("mean", "low", "high", "n_seeds", "n_draws", "n_failed", "n_test"),
 )
 # Baselines drawn in every panel, with their line style; the colour is the arm's own.
+MOST = 6  # places that a page has room for
 RIVALS = {"pca": "-", "logreg": "-", "random_encoder": ":", "random_projection": "--"}
 # Controls of programme masking: never "the best other pretext task".
 CONTROLS = ("gene_programme_permuted", "random_mask_matched")
@@ -61,8 +62,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     require(frame, COLUMNS, "label_efficiency")
     if frame["mean"].isna().all():
         return style.nothing("no run learned")
-    panels = style.places(frame)
-    columns = min(len(panels), 2 if len(panels) <= 6 else 3)
+    panels, rest = style.foremost(style.places(frame), MOST)
+    columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     with style.styled():
         figure = style.new(min(62.0 * rows + 20.0, style.MAX_HEIGHT_MM))
@@ -81,8 +82,9 @@ def draw(frame: pd.DataFrame) -> Figure:
             if index + columns >= len(panels):
                 axes[index].set_xlabel("labelled cells per type")
         figure.legend(
-            list(keys.values()), list(keys), loc="outside lower center", ncols=4, borderpad=0.2
-        )
+            list(keys.values()), list(keys), loc="outside lower center", ncols=4, borderpad=0.2,
+            title=rest,
+        )  # fmt: skip
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,8 +180,12 @@ def in_order(targets: Iterable[str]) -> list[str]:
     return sorted(set(targets), key=lambda t: (known.index(t) if t in known else len(known), t))
 
 
-def places(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """A table's parts, a panel each: target, corpus and rows; targets in the study's order."""
+Place = tuple[str, str, "pd.DataFrame"]
+"""A target, a corpus, and their rows of a table."""
+
+
+def places(frame: pd.DataFrame) -> list[Place]:
+    """A table's parts, a panel each; targets in the study's order."""
     return [
         (target, str(corpus), own)
         for target in in_order(frame.target)
@@ -188,8 +193,26 @@ def places(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     ]
 
 
+def foremost(every: Sequence[Place], most: int) -> tuple[list[Place], str | None]:
+    """The places that a page has room for, and what it says of the others.
+
+    Each target comes in with its corpus of the most rows before any comes in with a second one.
+    """
+    largest = sorted(range(len(every)), key=lambda place: -len(every[place][2]))
+    seen: Counter[str] = Counter()
+    turn = {}
+    for place in largest:
+        target = every[place][0]
+        turn[place] = seen[target]
+        seen[target] += 1
+    kept = sorted(sorted(turn, key=lambda place: (turn[place], place))[:most])
+    n = len(every) - len(kept)
+    words = f"{n} more pair{'s' * (n > 1)} of target and corpus in the table" if n else None
+    return [every[place] for place in kept], words
+
+
 def left_out(axes: Axes, own: pd.DataFrame) -> None:
-    """Name below a panel's top edge the arms of its rows of which runs did not learn, with their
+    """Name at a panel's lower right the arms of its rows of which runs did not learn, with their
     number; nothing where all did. A corpus other than the panel's (column arm_corpus) is named."""
     failed = own[own.n_failed > 0]
     elsewhere = failed.get("arm_corpus", failed.corpus)
@@ -202,11 +225,10 @@ def left_out(axes: Axes, own: pd.DataFrame) -> None:
         .items()
     ]
     if names:
-        lines = [", ".join(names[start : start + 2]) for start in range(0, len(names), 2)]
+        words = "runs that did not learn, left out: " + ", ".join(names)
         axes.text(
-            0.01, 0.98, "runs that did not learn, left out: " + ",\n".join(lines),
-            transform=axes.transAxes, ha="left", va="top", fontsize=SMALL, color=RED, zorder=4,
-            bbox={"color": "white", "alpha": 0.85, "pad": 1},
+            0.99, 0.1, textwrap.fill(words, 56), transform=axes.transAxes, ha="right", va="bottom",
+            fontsize=SMALL, color=RED, zorder=4, bbox={"color": "white", "alpha": 0.85, "pad": 1},
         )  # fmt: skip
 
 

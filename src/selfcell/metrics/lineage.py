@@ -7,26 +7,21 @@ answer earns part of the score and a fine one is not right for free.
 What the ontology cannot say is stated, not guessed:
 - A label without a term ("unmapped") is right only if the very label is predicted.
 - Labels that share one term cannot be told apart here; predicting the other counts as right.
-- A type that the training cells do not hold ("missing") can be right by lineage alone: policy
-  "wrong" keeps its cells, "leave_out" removes and counts them.
+- A type that the training cells do not hold is none of the classes: a target's split leaves it out
+  with its test cells, for every arm alike, and lists it (`data.splits`, "absent from training").
 
 Shape suffixes: N test cells, K classes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from selfcell.errors import DataError
 from selfcell.metrics import classify
 from selfcell.metrics.ontology import Ontology
-
-Policy = Literal["wrong", "leave_out"]
 
 
 @dataclass(frozen=True)
@@ -91,29 +86,7 @@ class Lineage:
         return np.where(predicted_N >= 0, self.similarity_KK[true_N, predicted_N], 0.0)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Lineage-aware scores.
-
-    Attributes:
-        values: `lineage_macro_f1`, `lineage_micro_f1` (asymmetric rule), `lin_macro` (mean over
-            true types of the mean similarity) and `lin_micro` (mean over cells), in [0, 1].
-        left_out: cells removed by the policy "leave_out", by label.
-        missing: true types that training did not hold, by number of test cells.
-    """
-
-    values: Mapping[str, float]
-    left_out: Mapping[str, int]
-    missing: Mapping[str, int]
-
-
-def score(
-    true_N: np.ndarray,
-    predicted_N: np.ndarray,
-    lineage: Lineage,
-    trained: Collection[str] | None = None,
-    missing: Policy = "wrong",
-) -> Scored:
+def score(true_N: np.ndarray, predicted_N: np.ndarray, lineage: Lineage) -> dict[str, float]:
     """Score predictions with the ontology.
 
     Source: `Lineage.forgive` and `Ontology.lin`. Differs from the paper: macro-F1 over true
@@ -121,36 +94,10 @@ def score(
 
     Args:
         true_N, predicted_N: codes into `lineage.classes`; a prediction may be -1 ("none").
-        trained: labels that the classifier was trained on; None means all.
-        missing: what to do with test cells of other labels, see the module's text.
 
-    Raises:
-        DataError: the policy leaves no test cell.
-    """
-    classify.confusion(true_N, predicted_N, len(lineage.classes))
-    held = set(lineage.classes if trained is None else trained)
-    absent_K = np.array([label not in held for label in lineage.classes])
-    absent = Counter(lineage.classes[code] for code in true_N[absent_K[true_N]])
-    if missing == "leave_out":
-        keep_N = ~absent_K[true_N]
-        true_N, predicted_N = true_N[keep_N], predicted_N[keep_N]
-        if true_N.size == 0:
-            raise DataError(
-                f"no test cell is of a trained type: {sorted(absent)}",
-                "one type in common",
-                "use the policy `wrong`",
-            )
-    return Scored(
-        values(true_N, predicted_N, lineage),
-        left_out=dict(absent) if missing == "leave_out" else {},
-        missing=dict(absent),
-    )
-
-
-def values(true_N: np.ndarray, predicted_N: np.ndarray, lineage: Lineage) -> dict[str, float]:
-    """The four scores of `Scored.values`, of cells that no policy removes.
-
-    Source: as there.
+    Returns:
+        `lineage_macro_f1`, `lineage_micro_f1` (asymmetric rule), `lin_macro` (mean over true types
+        of the mean similarity) and `lin_micro` (mean over cells), in [0, 1].
     """
     forgiven_N = lineage.forgive(true_N, predicted_N)
     table_KK1 = classify.confusion(true_N, forgiven_N, len(lineage.classes))

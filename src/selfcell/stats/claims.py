@@ -201,7 +201,14 @@ def _contrast_row(claim: Claim, wanted: Contrast, row: pd.Series) -> dict[str, A
     }
 
 
-def _by_scores(claim: Claim, wanted: Scores, rows: pd.DataFrame) -> dict[str, Any]:
+def _by_scores(claim: Claim, wanted: Sequence[Scores], rows: pd.DataFrame) -> dict[str, Any]:
+    for each in wanted:
+        if ((rows.task == each.where["task"]) & (rows.target == each.target)).any():
+            return _of_scores(claim, each, rows)
+    return _of_scores(claim, wanted[0], rows)  # which says what is missing
+
+
+def _of_scores(claim: Claim, wanted: Scores, rows: pd.DataFrame) -> dict[str, Any]:
     """Runs matched by regime, seed and draw; crossed interval, test cells held fixed."""
     where = {"target": wanted.target, "level": "overall", "protocol": "intended"} | wanted.where
     a, b = (_match(rows, {**where, **arm}) for arm in (wanted.a, wanted.b))
@@ -209,6 +216,7 @@ def _by_scores(claim: Claim, wanted: Scores, rows: pd.DataFrame) -> dict[str, An
     corpus = (where | wanted.a).get("corpus", "")
     found: dict[str, Any] = {"target": wanted.target, "corpus": corpus}
     found["analogue"] = " - ".join(words)
+    found["differs"] = wanted.differs or claim.differs
     if a.empty or b.empty:
         absent = [word for word, arm in zip(words, (a, b), strict=True) if arm.empty]
         return found | {"verdict": UNTESTABLE, "note": _missing(rows, where, absent)}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.errors import ConfigError, DataError
-from selfcell.metrics.lineage import Lineage, values
+from selfcell.metrics.lineage import Lineage, score
 from selfcell.metrics.ontology import Ontology
 from selfcell.stats.predictions import PREDICTIONS, Truth
 from selfcell.stats.table import COLUMNS
@@ -57,7 +57,7 @@ def rows(
     truths: Mapping[str, Truth],
     lineages: Mapping[str, Lineage],
 ) -> pd.DataFrame:
-    """Four more overall rows for every annotation run: `METRICS`, by `metrics.lineage.values`.
+    """Four more overall rows for every annotation run: `METRICS`, by `metrics.lineage.score`.
 
     Targets none of whose types is mapped get none. A run without predictions gets empty values,
     as its other scores are.
@@ -78,7 +78,7 @@ def rows(
                 raise DataError(f"run {run['run_hash']} has a score and no predictions", "both")
             target = str(run["target"])
             true_N = truths[target].code_N.astype(np.int64)
-            scored = values(true_N, codes.astype(np.int64), lineages[target])
+            scored = score(true_N, codes.astype(np.int64), lineages[target])
         found += [{**run, "metric": name, "value": scored[name]} for name in METRICS]
     return pd.DataFrame(found, columns=COLUMNS)
 
