@@ -134,7 +134,7 @@ def effect(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
     both = a.merge(b, on=keys, suffixes=("_a", "_b"), validate="one_to_one")
     both["difference"] = both.value_a - both.value_b
     value_SD = by_seed_and_draw(both)
-    said, without = _states(a), _states(b)
+    said, without = _states(a), _states(b[b.seed.isin(a.seed)])
     if "not learned" in without or "collapsed" in without or "diverged" in without:
         said += f"; without it: {without}"
     if value_SD.size == 0:

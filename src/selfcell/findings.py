@@ -19,8 +19,9 @@ NONE = "*No ledger has been released yet: `make release`, then `make readme`.*"
 HEAD = ["Claim", "Measure", "Published", "Its runs again [95 %]", "This study [95 %]", "Verdict"]
 RULE = (
     "An effect is the arm that the claim is about minus the one it is held against. Published: as"
-    " printed, with the numbers of runs. Again: Welch over the published runs, none left out; they"
-    " repeat fine-tuning on one pre-trained network and one split, so the interval is of retraining"
+    " printed, with the numbers of runs. Again: Welch over the published runs that the figures"
+    " show, collapsed ones among them (with stored ones left out there: small print); they repeat"
+    " fine-tuning on one pre-trained network and one split, so the interval is of retraining"
     " noise. This study: the nearest comparison it holds. A verdict is about the sign: *agrees*,"
     " *disagrees*, *equivalent* (the 90 % interval lies inside the margin), *undecided*, *not"
     " testable*; a claim of no difference agrees where the two are equivalent. In brackets: the"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 
 import pytest
 import torch
@@ -85,7 +86,7 @@ def test_health_is_finite_and_says_no_to_an_untrained_masked_method(name: str) -
     if isinstance(method, Masked):
         assert health.difficulty is not None
         assert health.status != "ok"
-    else:
+    if health.kind == "retrieval":
         assert health.alignment is not None
         assert health.uniformity is not None
 
@@ -96,6 +97,22 @@ def test_joint_embedding_needs_an_effective_rank_above_five() -> None:
     assert dataclasses.replace(passed, effective_rank=5.0).status == "not_learned"
     assert dataclasses.replace(passed, kind="skill", effective_rank=5.0).status == "ok"
     assert dataclasses.replace(passed, value=10.0).status == "not_learned"
+
+
+def test_what_is_no_number_has_not_learned() -> None:
+    passed = Health("skill", 0.5, 0.05, 9.0, 1.0)
+    assert dataclasses.replace(passed, value=math.nan).status == "not_learned"
+    assert dataclasses.replace(passed, spread=math.nan).status == "collapsed"
+    assert dataclasses.replace(passed, effective_rank=math.nan).status == "collapsed"
+
+
+def test_networks_start_from_their_seed() -> None:
+    first, again, other = (context(seed=seed).encoder().state_dict() for seed in (0, 0, 1))
+    weights = [name for name, value in first.items() if value.ndim == 2]
+    assert weights
+    for name in weights:
+        assert torch.equal(first[name], again[name])
+        assert not torch.equal(first[name], other[name])
 
 
 @EVERY

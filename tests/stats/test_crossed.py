@@ -10,7 +10,7 @@ import pytest
 from selfcell.stats.crossed import Estimate, Part, crossed
 from selfcell.stats.equivalence import MARGIN, tost
 
-SHAPES = [(3, 10), (3, 3), (5, 20), (5, 4)]
+SHAPES = [(3, 10), (3, 3), (3, 2), (5, 20), (5, 4)]
 # Standard deviations of seeds, draws and the rest.
 SPREADS = [(1, 1, 1), (2, 0.2, 0.2), (0.2, 2, 0.2), (0, 1, 1), (1, 0, 1), (0, 0, 1), (1, 1, 0.1)]
 

@@ -36,7 +36,7 @@ EFFECTS = {
 }
 NAMES = {
     "published": "as published",
-    "again": "from the published runs, none left out",
+    "again": "from the runs that the figures show",
     "ours": "this study",
 }
 WORDS = {

@@ -102,7 +102,8 @@ def _panel(
         simple = named.init != "pretrained"
         part = named[simple] if not corpus else named[~simple & (named.corpus == corpus)]
         colour, mark = looks[corpus] if corpus else SIMPLE
-        shift = 0.24 * (corpora.index(corpus) - (len(corpora) - 1) / 2) if corpus else 0.0
+        step = min(0.24, 0.8 / max(len(corpora), 1))  # all of a row nearer to it than to the next
+        shift = step * (corpora.index(corpus) - (len(corpora) - 1) / 2) if corpus else 0.0
         known = part[part["mean"].notna()]
         y = known.place + shift
         axes.hlines(y, known.low, known.high, color=colour, linewidth=0.9)

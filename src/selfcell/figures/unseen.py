@@ -74,7 +74,7 @@ def draw(frame: pd.DataFrame) -> Figure:
                 style.title(axes, place, style.target_name(target), second)
                 _panel(axes, part[part["mean"].notna()], keys)
                 style.left_out(axes, part)
-                axes.set_xlabel("share of the genes that both studies measured")
+                axes.set_xlabel(f"share of the shared genes that is {kind}")
             line[0].set_ylabel("macro-F1")
         figure.legend(
             list(keys.values()), list(keys), loc="outside lower center", ncols=3, borderpad=0.2

@@ -118,10 +118,10 @@ class Health:
     @property
     def status(self) -> str:
         """One of "collapsed" (all cells embed to one point), "not_learned" or "ok"."""
-        if self.spread < 1e-4 or self.effective_rank < 1.5:
+        if not (self.spread >= 1e-4 and self.effective_rank >= 1.5):  # as NaN is not
             return "collapsed"
-        rank_fails = self.kind == "retrieval" and self.effective_rank <= 5.0
-        return "not_learned" if self.value <= self.threshold or rank_fails else "ok"
+        enough = self.kind != "retrieval" or self.effective_rank > 5.0
+        return "ok" if self.value > self.threshold and enough else "not_learned"
 
 
 @dataclass(frozen=True)

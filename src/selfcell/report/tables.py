@@ -67,6 +67,7 @@ def contrasts(rows: pd.DataFrame) -> list[list[str]]:
         [
             f"{words.place(row)}{_role(row)}",
             str(row.name).replace(" - ", " − "),
+            str(row.metric).replace("_", " "),
             words.interval(row),
             row.verdict,
             words.number(row.sde, ".3f"),
@@ -80,8 +81,8 @@ def contrasts(rows: pd.DataFrame) -> list[list[str]]:
 
 
 CONTRAST = (
-    *("Target, corpus", "Contrast", "Difference [95 %]", "Verdict", "Detectable", "Adjusted p"),
-    *("Seeds × draws", "Failed runs", "Conditions"),
+    *("Target, corpus", "Contrast", "Metric", "Difference [95 %]", "Verdict", "Detectable"),
+    *("Adjusted p", "Seeds × draws", "Failed runs", "Conditions"),
 )
 
 
