@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from selfcell import cli, plan
+from selfcell.cli.plan import MEASURE
 from selfcell.config import load_config
 from selfcell.errors import DataError
 from selfcell.study import Study
@@ -125,12 +126,26 @@ def test_pre_training_on_gpus_takes_what_their_rate_says() -> None:
     }
 
 
-def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
+def told(capsys: pytest.CaptureFixture, *options: str) -> str:
+    """What the command prints of the smoke study."""
     with contextlib.suppress(SystemExit):
-        cli.main(["plan", str(REPO / "configs/smoke.yaml"), "--offline"])
-    said = capsys.readouterr().out
+        cli.main(["plan", str(REPO / "configs/smoke.yaml"), "--offline", *options])
+    return capsys.readouterr().out
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture) -> None:
+    said = told(capsys)
     for part in ("pretrain         2", "on 2 workers", "GB; free", "to fetch"):
         assert part in said
+
+
+def test_hours_on_gpus_are_not_guessed(capsys: pytest.CaptureFixture) -> None:
+    page = told(capsys)
+    assert "no GPU's rate was measured" in page and MEASURE in page
+    assert json.loads(told(capsys, "--json"))["gpu_hours"] is None
+    page = told(capsys, "--gpu-rate", "1")
+    assert f"{2 * 80 * 64 / 3600:.1f} GPU hours" in page and MEASURE not in page
+    assert MEASURE in (REPO / "docs/performance.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("config", "bound"), [("config.yaml", "most"), (PAPER, "least")])

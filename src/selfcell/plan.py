@@ -220,7 +220,8 @@ def reckon(
     Args:
         results: where they will be. cache: of downloads; "": that of `data.fetch.cache_dir`.
         workers: jobs that run at once.
-        gpu_rate: cells a second that pre-training reads on a GPU; None: it trains on a core.
+        gpu_rate: cells a second that pre-training reads on a GPU; None: it trains on a core, and
+            hours on a GPU are not known ("gpu_hours" is None).
 
     Raises ConfigError: no worker, or a rate that is not above 0.
     """
@@ -231,14 +232,14 @@ def reckon(
     found = shares(study)
     if gpu_rate:
         found = on_gpus(found, study, gpu_rate)
-    gpu = found["pretrain"].hours if gpu_rate else 0.0
+    gpu = found["pretrain"].hours if gpu_rate else None
     wanted = missing(study, cache_dir(cache), mirror_list(study.config.mirrors))
     to_fetch = {source.artefact.name: source.artefact.size_mb for source in wanted}
     return {
         "rules": {rule: asdict(share) for rule, share in found.items()},
         "unknown": [rule for rule, each in work(study).items() if each.jobs and rule not in found],
         "jobs": sum(share.jobs for share in found.values()),
-        "core_hours": sum(share.hours for share in found.values()) - gpu,
+        "core_hours": sum(share.hours for share in found.values()) - (gpu or 0.0),
         "gpu_hours": gpu,
         "workers": workers,
         "wall_hours": wall_hours(found, workers),

@@ -45,7 +45,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
 ReturnToService=2
-MinJobAge=600
+# Of a job that squeue forgets before it is asked no end would ever be known.
+MinJobAge=86400
 SlurmdParameters=config_overrides
 KillWait=10
 GresTypes=gpu

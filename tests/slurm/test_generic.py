@@ -17,6 +17,7 @@ from tests.tree import REPO
 
 PROFILE = REPO / "profiles" / "cluster-generic"
 SCORES = "results/smoke/scores.parquet"
+WEIGHTS = "results/smoke/models/baron_pool/simclr/s0/weights.safetensors"
 
 
 def ask(folder: Path, script: str, *words: str) -> str:
@@ -50,19 +51,35 @@ def test_a_job_succeeds_fails_and_is_cancelled(tmp_path: Path) -> None:
     assert not (tmp_path / "late").exists()
 
 
-@pytest.mark.slow
-def test_a_killed_process_is_tried_again(smoke: Project, tmp_path: Path) -> None:
+@pytest.fixture
+def untrained(smoke: Project, tmp_path: Path) -> Project:
+    """The smoke study without one model, and without what was made of it."""
     project = Project(tmp_path / "project")
     shutil.copytree(smoke.root, project.root)
     for folder in ("models", "runs/frozen"):
         shutil.rmtree(project.root / "results/smoke" / folder / "baron_pool/simclr")
     (project.root / SCORES).unlink()
     (project.root / "results/smoke/logs/pretrain/baron_pool.simclr.s0.log").unlink()
+    return project
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_tried_again(smoke: Project, untrained: Project) -> None:
     options = ["--workflow-profile", "profiles/cluster-generic", "--", SCORES]
-    with running(project, options) as run:
+    with running(untrained, options) as run:
         os.kill(Training(run, "simclr").hold(), signal.SIGKILL)
         run.finish()
-    jobs = (project.root / ".snakemake/cluster-generic/out.log").read_text(encoding="utf-8")
-    assert "Trying to restart job" in jobs, "by the Snakemake in the job itself"
+    assert run.said.count("Trying to restart job") == 1
     for name in ("scores.parquet", "predictions.parquet"):
-        assert project.result(name) == smoke.result(name)
+        assert untrained.result(name) == smoke.result(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["default", "cluster-generic"])
+def test_training_that_always_fails_is_tried_three_times(untrained: Project, profile: str) -> None:
+    script = untrained.root / "workflow/scripts/pretrain.py"
+    script.write_text("open('tried', 'a').write('once ')\nraise SystemExit('no')\n")
+    options = ["--workflow-profile", f"profiles/{profile}", "--", WEIGHTS]
+    said = untrained.run(*options, fails=True).stdout
+    assert (untrained.root / "tried").read_text() == 3 * "once "
+    assert said.count("Trying to restart job") == 2

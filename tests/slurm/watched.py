@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.e2e.project import Project, environment
 
-PATIENCE = 900  # seconds
+PATIENCE = 1800  # seconds
 
 
 class Run:

@@ -5,6 +5,9 @@ PRETRAIN_MINUTES = 4 + CONFIG.pretraining.steps * CONFIG.pretraining.batch // 10
 if CONFIG.pretraining.max_minutes is not None:
     PRETRAIN_MINUTES = min(PRETRAIN_MINUTES, 5 + int(CONFIG.pretraining.max_minutes))
 PROCESSES = CONFIG.pretraining.processes
+# A training that was killed is tried again, on one machine too, by the Snakemake that was started.
+# Those inside a cluster's job keep to a rule's own number as well, and would multiply it.
+RETRIES = 2 if workflow.is_main_process else 0
 MODEL = f"{RESULTS}/models/{{corpus}}/{{method}}/s{{seed}}"
 
 
@@ -21,7 +24,7 @@ rule pretrain:
         f"{LOGS}/pretrain/{{corpus}}.{{method}}.s{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/pretrain/{{corpus}}.{{method}}.s{{seed}}.jsonl"
-    retries: 2
+    retries: RETRIES
     conda:
         ENV
     # Of each node. More than one node is a matter of the profile (docs/cluster.md).

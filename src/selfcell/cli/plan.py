@@ -8,6 +8,12 @@ from typing import Any
 
 from selfcell.cli import common
 
+MEASURE = "python benchmarks/train.py --batch 8192 --out train.jsonl --device cuda --steps 50"
+UNMEASURED = f"""\
+GPU hours are not known, for no GPU's rate was measured: pre-training is reckoned on a core each.
+On the GPU, in a checkout, {MEASURE}
+measures cells/s of `selfcell` by method; then plan with --gpu-rate CELLS"""
+
 
 def parser() -> argparse.ArgumentParser:
     """Options of `selfcell plan`."""
@@ -16,13 +22,13 @@ def parser() -> argparse.ArgumentParser:
         "Say what a study will take, before it is run: jobs, hours, memory, disk, downloads; from "
         "what the jobs of the released study took. Exit code 2: it cannot run, for lack of disk "
         "space, of a file, or of a source that cannot be reached.",
-        "selfcell plan configs/paper.yaml --workers 100 --gpu-rate 150000",
+        "selfcell plan configs/paper.yaml --workers 100",
     )
     made.add_argument("config", type=Path, help="configuration of the study")
     workers = "jobs that run at once, on a core or a GPU each"
     common.option(made, "--workers", "N", workers, 100, default=2, kind=int)
-    rate = "cells a second that pre-training reads on one GPU, as benchmarks/train.py measures them"
-    shown = "no GPU, it trains on a core each"
+    rate = f"cells a second that pre-training reads on one GPU, as measured there by {MEASURE}"
+    shown = "not known, for none was measured: it trains on a core each"
     common.option(made, "--gpu-rate", "CELLS", rate, 150000, shown=shown, kind=float)
     common.option(
         made, "--results", "FOLDER", "where results will be", "/scratch/results",
@@ -85,8 +91,11 @@ def page(facts: dict[str, Any]) -> str:
     if facts["unknown"]:
         named = ", ".join(facts["unknown"])
         lines.append(f"not in the released study, and so not counted: {named}")
-    gpu = f", {facts['gpu_hours']:.1f} GPU hours" * bool(facts["gpu_hours"])
+    known = facts["gpu_hours"] is not None
+    gpu = f", {facts['gpu_hours']:.1f} GPU hours" if known else ""
     lines.append(f"{'all':12}{facts['jobs']:6}{facts['core_hours']:12.2f} core hours{gpu}")
+    if not known:
+        lines.append(UNMEASURED)
     times = facts["times_the_data"]
     lines.append(
         f"\non {facts['workers']} workers {facts['wall_hours']:.1f} hours, "
