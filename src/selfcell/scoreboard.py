@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,8 @@ class Task(NamedTuple):
 
     Attributes:
         name: for readers. regime: the label regime shown. metrics: column heads by metric, the
-            primary one first. readouts: those shown. apart: metrics with a short table each.
+            primary one first. readouts: those shown, the primary one first. apart: metrics with a
+            short table each.
     """
 
     name: str
@@ -79,24 +81,27 @@ def short(folder: Path) -> str:
         for metric, head in list(shown.metrics.items())[: shown.apart]:
             rows = _arms(scores, task, metric)
             if not rows.empty:
-                parts.append(f"*{shown.name}: {head} [95 %]*\n\n{_compared(rows)}")
+                table = _compared(rows, shown.readouts)
+                parts.append(f"*{shown.name}: {head} [95 %]*\n\n{table}")
     return "\n\n".join(parts)
 
 
-def _compared(rows: pd.DataFrame) -> str:
+def _compared(rows: pd.DataFrame, readouts: Sequence[str]) -> str:
     """The table of the arms compared first, from means and intervals of one metric."""
     places, lines = _places(rows), []
     for method, mode in FIRST:
         own = rows[(rows.method == method) & (rows["mode"] == mode)]
         for origin in ("", "own pool", "the corpus"):
-            found = [_best(own, place, origin) for place in places]
+            found = [_primary(own, place, origin, readouts) for place in places]
             if set(found) != {ABSENT}:
                 lines.append([_arm(method, mode, origin), *found])
     return markdown(["Arm", *(_place_name(place) for place in places)], lines)
 
 
-def _best(own: pd.DataFrame, place: tuple[str, str], origin: str) -> str:
-    """An arm in one column; of several readouts the one with the better mean.
+def _primary(
+    own: pd.DataFrame, place: tuple[str, str], origin: str, readouts: Sequence[str]
+) -> str:
+    """An arm in one column; of several readouts the first one, whichever scores better.
 
     Args:
         own: the arm's rows. place: target and corpus of the column. origin: what the arm learned
@@ -110,7 +115,7 @@ def _best(own: pd.DataFrame, place: tuple[str, str], origin: str) -> str:
     else:
         elsewhere = here.corpus.isin(["none"]) | ((here.corpus == corpus) & ~baseline)
         here = here[elsewhere]
-    return ABSENT if here.empty else _value(here.loc[here["mean"].idxmax()])
+    return ABSENT if here.empty else _value(here.loc[here.readout.map(readouts.index).idxmin()])
 
 
 def full(folder: Path) -> str:

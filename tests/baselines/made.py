@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy import sparse
 
+from selfcell.baselines import pca
 from selfcell.baselines.base import BaselineInputs, Supervision
 from selfcell.data.cells import MemoryCells, cell_keys
 from selfcell.keys import generator
@@ -67,3 +69,26 @@ def inputs(gap: float = 1.0, **changes: Any) -> BaselineInputs:
         "supervision": {"some": supervision(gap)},
     }
     return BaselineInputs(**{**fields, **changes})
+
+
+def seen_by(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[sparse.csr_matrix]:
+    """The cells that a function of a module is given from now on: what it is fitted on."""
+    seen: list[sparse.csr_matrix] = []
+    plain = getattr(place, name)
+
+    def spy(x_NG: sparse.csr_matrix, *rest: Any) -> Any:
+        seen.append(x_NG.copy())
+        return plain(x_NG, *rest)
+
+    monkeypatch.setattr(place, name, spy)
+    return seen
+
+
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[sparse.csr_matrix]:
+    """The cells that principal components are fitted on from now on."""
+    return seen_by(monkeypatch, pca, "fit")
+
+
+def equal(a: sparse.csr_matrix, b: sparse.csr_matrix) -> bool:
+    """Whether two matrices hold the same cells in the same order."""
+    return a.shape == b.shape and (a != b).nnz == 0

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
+from scipy import sparse
 from sklearn.neighbors import KNeighborsRegressor
 
 from selfcell.baselines.protein import rivals
@@ -23,6 +24,7 @@ from selfcell.rng import torch_generator
 from selfcell.specs import FrozenSpec, Network, ProteinSpec, ProteinTuning
 from selfcell.stats import table
 from selfcell.tasks import evaluate, model, protein, protein_head
+from tests.baselines.made import equal, fits
 from tests.data import factory
 
 NETWORK = Network(hidden=[16, 8], activation="selu", dropout=0.1)
@@ -186,6 +188,15 @@ def test_rivals_and_the_mean_beside_them(data: protein.Data) -> None:
     assert primary["protein_mean"] == 0.0
     assert primary["pca"] > 0.3
     assert set(scores.seed[scores.method == "random_encoder"]) == {0, 1}
+
+
+def test_components_are_of_the_training_cells_alone(
+    data: protein.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = fits(monkeypatch)
+    list(rivals(tuning_spec(), data, "run"))
+    assert len(fitted) == 1
+    assert equal(fitted[0], sparse.csr_matrix(data.x_PG.numpy()))
 
 
 def test_fine_tuning_learns_repeats_itself_and_leaves_its_start_alone(data: protein.Data) -> None:

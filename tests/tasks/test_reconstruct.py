@@ -24,6 +24,7 @@ from selfcell.specs import BaselineSpec, FrozenSpec, Network, PretrainSpec, Thin
 from selfcell.stats import by_gene, table
 from selfcell.tasks import model, reconstruct
 from selfcell.tasks.pretrain import pretrain
+from tests.baselines.made import equal, fits
 from tests.data import factory
 
 NETWORK = Network(hidden=[16, 8], activation="selu", dropout=0.1)
@@ -222,6 +223,16 @@ def test_rivals_stand_between_the_mean_and_the_ceiling(made: Made) -> None:
         assert 0.1 < value(frames, method="pca", readout=readout) < ceiling + 0.02
     assert value(frames, method="random_encoder", seed=1) < ceiling
     assert value(frames, "mse", method="ceiling") < value(frames, "mse", method="gene_mean")
+
+
+def test_components_are_of_the_pool_alone(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, store, split = made
+    fitted = fits(monkeypatch)
+    list(rivals(baseline_spec(), store, split, "run"))
+    pools = [reconstruct.Molecules.read(store, split, THINNING, draw).pool for draw in range(2)]
+    assert [equal(x_PG, pool.seen_NG) for x_PG, pool in zip(fitted, pools, strict=True)] == [
+        True
+    ] * 2
 
 
 def test_every_job_divides_the_molecules_alike_and_each_draw_anew(made: Made) -> None:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from selfcell.specs import BaselineSpec, Network, Training
 from selfcell.tasks import rivals
+from tests.baselines.made import equal, seen_by
 from tests.data import factory
+
+
+def test_genes_of_its_own_are_the_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = factory.make_cells("a")
+    store = factory.make_store(tmp_path, own, "a")
+    spec = BaselineSpec(
+        study="t", protocol="intended", target="a", corpora=[], baselines=["logreg"],
+        readouts=["probe"], network=Network(hidden=[8]), training=Training(), seeds=[0],
+    )  # fmt: skip
+    chosen = seen_by(monkeypatch, rivals, "most_variable")
+    made = rivals.inputs(spec, {"a": store}, {"a": factory.split_of(own, target="a")}, "h")
+    assert [equal(x_PG, made.pool_PG) for x_PG in chosen] == [True]
 
 
 def test_labels_come_from_other_data_sets_alone(tmp_path: Path) -> None:

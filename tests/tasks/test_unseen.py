@@ -22,6 +22,7 @@ from selfcell.specs import Afar, FrozenSpec, Network, UnseenSpec
 from selfcell.stats import table
 from selfcell.tasks import evaluate, model, unseen
 from selfcell.tasks.unseen import KINDS, Level
+from tests.baselines.made import equal, fits, seen_by
 from tests.data import factory
 from tests.tree import REPO
 
@@ -162,6 +163,17 @@ def test_fewer_genes_hurt_and_knowing_which_helps(scores: pd.DataFrame) -> None:
     assert value.loc["logreg", ""] == value.loc["logreg_shared", ""]
     assert value.loc["logreg", "renamed 0.75"] < value.loc["logreg", ""] - 0.1
     assert value.loc["logreg_shared", "renamed 0.75"] > value.loc["logreg", "renamed 0.75"] + 0.1
+
+
+def test_nothing_is_fitted_on_the_query(data: unseen.Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, chosen = fits(monkeypatch), seen_by(monkeypatch, rivals, "most_variable")
+    list(rivals.rivals(spec(), data, "run"))
+    assert [equal(x_PG, data.x_PG) for x_PG in fitted] == [True]
+    known = data.x_PG.toarray()
+    assert len(chosen) > 1
+    for x_PG in (x_PG.toarray() for x_PG in chosen):  # the reference's, less genes that are gone
+        assert x_PG.shape == known.shape
+        assert ((x_PG == known) | (x_PG == 0)).all()
 
 
 def test_a_frozen_network_is_scored_by_its_readouts(data: unseen.Data) -> None:
