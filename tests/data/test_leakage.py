@@ -258,6 +258,8 @@ def test_a_pool_of_another_data_set_is_looked_up_there(tmp_path: Path) -> None:
     study.b = make_cells("b", 60, genes=range(30))
     with pytest.raises(DataError, match=r"donor \(p, own_pool\)"):
         checks()
+    split["shared"] = ["donor"]
+    assert {row["check"]: row["status"] for row in checks()}["donor"] == "declared"
 
 
 def test_test_cells_of_a_protein_target_choose_no_genes_and_its_pool_neither(

@@ -42,6 +42,8 @@ def test_from_one_data_set_to_another_over_shared_proteins() -> None:
     assert split["test"] == OBS["b"].index.tolist()
     assert (pool_dataset(split), split["dataset"]) == ("a", "b")
     assert split["hash"] == content_hash(split)
+    assert split["shared"] == []
+    assert make_split(spec(shared=("donor",)), OBS, NAMES)["shared"] == ["donor"]
 
 
 def test_draws_are_nested_and_take_at_most_four_fifths() -> None:

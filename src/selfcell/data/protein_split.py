@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from selfcell.data.registry import NAME
 from selfcell.data.section import Section
-from selfcell.data.specs import CorpusSource
+from selfcell.data.specs import Column, CorpusSource
 from selfcell.data.splits import COLUMNS, UNKNOWN, matches
 from selfcell.errors import DataError
 from selfcell.keys import generator
@@ -39,6 +39,9 @@ class ProteinSplit(Section):
     there are not enough cells for."""
     draws: int = Field(10, ge=1, le=1000)
     """Draws of training cells per regime, nested across regimes."""
+    shared: tuple[Column, ...] = ()
+    """Columns whose values may stand on both sides; the audit refuses shared donors that are not
+    declared here."""
 
     @model_validator(mode="after")
     def _cells(self) -> Self:
@@ -66,7 +69,7 @@ def make_split(
     Returns:
         JSON-ready, with the keys that a target's split has too: task, target, dataset (of the
         test cells), pool_dataset, hash, pool, test, pool_left_out and test_left_out (empty),
-        shared (empty), unknown, draws (by regime, sorted positions in `pool` of each draw), and
+        shared, unknown, draws (by regime, sorted positions in `pool` of each draw), and
         proteins (names on both sides, sorted).
 
     Raises:
@@ -92,7 +95,7 @@ def make_split(
         "target": spec.name,
         "dataset": theirs,
         "pool_dataset": ours,
-        "shared": [],
+        "shared": sorted(spec.shared),
         "unknown": [name for name in COLUMNS if used[name].isin(UNKNOWN).any()],
         "pool": pool,
         "test": test,
