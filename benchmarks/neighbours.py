@@ -5,7 +5,8 @@ share the machine's mood. One JSON line per system: the median over the repeats.
 share of its neighbours that are scikit-learn's. Made-up embeddings: 50 Gaussian clusters.
 
     python benchmarks/neighbours.py --references 100000 --queries 10000
-    python benchmarks/neighbours.py --references 1000000 --queries 2000 --repeats 1
+    python benchmarks/neighbours.py --references 1000000 --queries 2000 --out neighbours.jsonl
+    python benchmarks/neighbours.py --table neighbours.jsonl
 """
 
 from __future__ import annotations
@@ -123,6 +124,24 @@ def compare(args: argparse.Namespace) -> None:
             "same": sum(shared) / found[name].size,
         }  # fmt: skip
         print(json.dumps(line), flush=True)
+        if args.out:
+            with open(args.out, "a", encoding="utf-8") as file:
+                print(json.dumps(line), file=file)
+
+
+def table(file: Path) -> str:
+    """The lines of a run as a table for docs/performance.md."""
+    rows = [
+        "| System | Cells | Queries | Wall s | CPU s | Queries/s | Faster | Peak MB | Same |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for run in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+        times = f"{run['wall_s']:.1f} | {run['cpu_s']:.1f} | {run['queries_per_s']:,}"
+        rows.append(
+            f"| {run['system']} | {run['references']:,} | {run['queries']:,} | {times} |"
+            f" {run['times_faster']:.2f} | {run['peak_mb']:,.0f} | {run['same']:.2%} |"
+        )
+    return "\n".join(rows)
 
 
 def _there(module: str) -> bool:
@@ -138,10 +157,14 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=15, help="neighbours")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each system")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads")
+    parser.add_argument("--out", type=Path, help="also append the lines to this file")
+    parser.add_argument("--table", type=Path, help="show the lines of a file as a table")
     parser.add_argument("--system", choices=list(SYSTEMS), help=argparse.SUPPRESS)
     parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.system:
+    if args.table:
+        print(table(args.table))
+    elif args.system:
         once(args)
     else:
         compare(args)
