@@ -221,7 +221,7 @@ class Lineage(Section):
     scores: bool = True
     """Whether to compute them (the ontology lies in a package of 98 MB)."""
     ontology: str = ""
-    """Your own ontology (.obo, .json or .json.zst); empty: the registry's Cell Ontology."""
+    """Your own ontology (.obo, .json or .json.zst; OBO Graphs too); empty: the registry's."""
     labels: str = ""
     """Your own JSON of ontology ids: data set -> label -> id; empty: resources/label_to_cl.json."""
 

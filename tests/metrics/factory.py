@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 ANCESTORS = {
     "T:root": {},
@@ -61,6 +62,24 @@ replaced_by: T:d
 id: part_of
 name: part of
 """
+
+
+def graph() -> dict[str, Any]:
+    """The toy ontology as the OBO Foundry's graphs, under names such as its own."""
+
+    def iri(key: str) -> str:
+        return "http://purl.obolibrary.org/obo/" + key.replace(":", "_")
+
+    parents = [(k, a) for k, above in ANCESTORS.items() for a, n in above.items() if n == 1]
+    new = {"pred": iri("IAO:0100001"), "val": iri("T:d")}
+    old = {"deprecated": True, "basicPropertyValues": [{"pred": "x#note", "val": "gone"}, new]}
+    nodes = [{"id": iri(key), "lbl": key[2:], "type": "CLASS"} for key in ANCESTORS]
+    nodes += [{"id": iri("T:old"), "type": "CLASS", "meta": old}]
+    nodes += [{"id": iri("part:of"), "lbl": "part of", "type": "PROPERTY"}]
+    edges = [{"sub": iri(a), "pred": "is_a", "obj": iri(b)} for a, b in parents]
+    edges += [{"sub": iri("T:c"), "pred": iri("part:of"), "obj": iri("T:e")}]
+    edges += [{"sub": iri("T:old"), "pred": "is_a", "obj": iri("T:root")}]
+    return {"graphs": [{"id": "toy", "nodes": nodes, "edges": edges}]}
 
 
 def write_json(path: Path, packed: bool = False) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from selfcell.errors import DataError
 from selfcell.metrics.ontology import Ontology, read
-from tests.metrics.factory import ANCESTORS, OBO, write_json
+from tests.metrics.factory import ANCESTORS, OBO, graph, write_json
 
 
 @pytest.fixture
@@ -18,11 +18,14 @@ def toy(tmp_path: Path) -> Ontology:
     return read(write_json(tmp_path / "toy.json"))
 
 
-def test_three_formats_read_alike(tmp_path: Path, toy: Ontology) -> None:
+def test_every_format_reads_alike(tmp_path: Path, toy: Ontology) -> None:
     (tmp_path / "toy.obo").write_text(OBO)
     packed = read(write_json(tmp_path / "toy.json.zst", packed=True))
     obo = read(tmp_path / "toy.obo")
-    assert toy.ancestors == packed.ancestors == obo.ancestors
+    (tmp_path / "graph.json").write_text(json.dumps(graph()))
+    graphs = read(tmp_path / "graph.json")
+    assert toy.ancestors == packed.ancestors == obo.ancestors == graphs.ancestors
+    assert graphs.names == toy.names and graphs.replaced == toy.replaced
     assert toy.ancestors == {term: frozenset(above) for term, above in ANCESTORS.items()}
     assert toy.replaced == obo.replaced == {"T:old": "T:d"}
     assert obo.names["T:a"] == "a cell: of kind a"
@@ -69,6 +72,9 @@ def write(tmp_path: Path, name: str, text: str) -> Path:
         ("x.json", "{}", "no term"),
         ("x.json", json.dumps({"T:a": {"ancestors": {"T:z": 1}}}), "T:z"),
         ("x.json", json.dumps({"T:a": {"ancestors": {"T:a": 1}}}), "itself"),
+        ("x.json", '{"graphs": [{}]}', "no OBO graph"),
+        ("x.json", '{"graphs": 3}', "no OBO graph"),
+        ("x.json", '{"graphs": []}', "no term"),
         ("x.json.zst", "not packed", "zst"),
         ("x.obo", "", "no .Term."),
         ("x.obo", "[Term]\nname: a\n", "without an id"),

@@ -6,17 +6,19 @@ Relations are `is_a` only: a part of a cell, or what a cell develops from, is no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from selfcell.errors import DataError
 
-NEEDED = "an ontology as .json or .json.zst (term -> ancestors) or .obo"
+NEEDED = "an ontology as .json or .json.zst (term -> ancestors, or OBO Graphs) or .obo"
 LARGEST = 1 << 28  # bytes of an unpacked file; a corrupt header must not fill the memory
+PURL, REPLACED_BY = "http://purl.obolibrary.org/obo/", "IAO_0100001"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Ontology:
 
 
 def read(path: Path | str) -> Ontology:
-    """Read an ontology: JSON or zstd-packed JSON of the cellxgene-ontology-guide, or OBO.
+    """Read an ontology: JSON or zstd-packed JSON of the cellxgene-ontology-guide, or OBO or OBO
+    Graphs (JSON) of the OBO Foundry.
 
     Raises:
         DataError: another format, a broken file, a cycle, or an ancestor that is no term.
@@ -112,7 +115,12 @@ def _unpack(raw: bytes, path: Path) -> bytes:
 
 
 def _from_json(terms: object, path: Path) -> Ontology:
-    """The layout {id: {label, ancestors: {id: distance}, deprecated, replaced_by}}."""
+    """The layout {id: {label, ancestors: {id: distance}, deprecated, replaced_by}}, or a graph."""
+    if isinstance(terms, dict) and "graphs" in terms:
+        try:
+            return _checked(_from_graphs(terms["graphs"], path), path)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is no OBO graph ({error!r})", NEEDED) from error
     if not isinstance(terms, dict) or not all(
         isinstance(term, dict) and isinstance(term.get("ancestors"), dict)
         for term in terms.values()
@@ -127,6 +135,34 @@ def _from_json(terms: object, path: Path) -> Ontology:
         if term.get("deprecated") and term.get("replaced_by")
     }
     return _checked(Ontology(names, ancestors, replaced), path)
+
+
+def _from_graphs(graphs: Sequence[dict[str, Any]], path: Path) -> Ontology:
+    """OBO Graphs, as the OBO Foundry writes JSON: classes, and their edges "is_a"."""
+    names: dict[str, str] = {}
+    replaced: dict[str, str] = {}
+    edges: list[tuple[str, str]] = []
+    for graph in graphs:
+        for node in graph["nodes"]:
+            key, meta = _curie(node["id"]), node.get("meta", {})
+            if meta.get("deprecated"):
+                known = meta.get("basicPropertyValues", [])
+                new = [_curie(own["val"]) for own in known if own["pred"].endswith(REPLACED_BY)]
+                replaced |= {key: new[0]} if new else {}
+            elif node.get("type") == "CLASS":
+                names[key] = str(node.get("lbl", key))
+        own = (edge for edge in graph.get("edges", []) if edge["pred"] == "is_a")
+        edges += [(_curie(edge["sub"]), _curie(edge["obj"])) for edge in own]
+    parents: dict[str, list[str]] = {key: [] for key in names}
+    for term, above in edges:
+        if term in parents:
+            parents[term].append(above)
+    return Ontology(names, _closure(parents, path), replaced)
+
+
+def _curie(iri: str) -> str:
+    """CL:0000540 of http://purl.obolibrary.org/obo/CL_0000540; other names as they are."""
+    return iri.removeprefix(PURL).replace("_", ":", 1) if iri.startswith(PURL) else iri
 
 
 def _from_obo(text: str, path: Path) -> Ontology:
