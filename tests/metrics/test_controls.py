@@ -65,7 +65,7 @@ def test_lineage(tmp_path: Path) -> None:
     true_N = rng.integers(5, size=200)
     guess_N = np.where(rng.random(200) < 0.7, true_N, rng.integers(5, size=200))
     found = [
-        lineage.values(true_N, each, view) for each in (true_N, guess_N, rng.permutation(true_N))
+        lineage.score(true_N, each, view) for each in (true_N, guess_N, rng.permutation(true_N))
     ]
     ordered(*found)
     assert set(found[0].values()) == {1.0}
