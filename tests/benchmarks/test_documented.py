@@ -48,6 +48,16 @@ def test_the_projection_multiplies() -> None:
     assert lines[8].endswith("| 500 MB + 100 B | 2.7 GB | 10.5 GB |")
 
 
+def test_neighbours_are_what_was_measured() -> None:
+    text = page("performance.md").partition("## Neighbours")[2]
+    assert script("neighbours").table(MEASURED / "neighbours.jsonl") in text
+    lines = (MEASURED / "neighbours.jsonl").read_text(encoding="utf-8").splitlines()
+    (ours,) = [run for run in map(json.loads, lines) if run["system"] == "selfcell"]
+    assert ours["references"] >= 1_000_000
+    assert (ours["same"], ours["times_faster"] >= 1.5) == (1.0, True)
+    assert ours["peak_mb"] < 4096
+
+
 def test_preprocessing_is_what_was_measured() -> None:
     text = page("performance.md").partition("## Preprocessing")[2]
     assert script("preprocess").table(MEASURED / "preprocess.jsonl") in text
