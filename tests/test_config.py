@@ -51,6 +51,7 @@ def test_the_default_study_is_what_the_protocol_asks_for(data):
         (["corpora", 4, "part_of"], "kang_ctrl_2000", ["part_of: unknown 'kang_ctrl_2000'"]),
         (["corpora", 4, "part_of"], "", ["either sources or part_of"]),
         (["corpora", 3, "shuffle_genes"], False, ["ends in _shuffled go together"]),
+        (["models"], [{"name": "m_shuffled", "path": "m"}], ["a corpus's of shuffled genes"]),
         (["corpora", 0, "shuffle_genes"], True, ["ends in _shuffled go together"]),
         (["corpora", 4, "sources"], [{"dataset": "kang"}], ["either sources or part_of"]),
         (["corpora", 4, "max_cells"], 0, ["says max_cells or max_donors"]),

@@ -140,6 +140,12 @@ class Ready(Section):
     min_found: float = Field(MIN_FOUND, ge=0.0, le=1.0)
     """Share of its genes that a target must have; cells that have fewer are refused."""
 
+    @model_validator(mode="after")
+    def _no_control(self) -> Self:
+        if self.name.endswith("_shuffled"):
+            raise ValueError("a name that ends in _shuffled is a corpus's of shuffled genes")
+        return self
+
 
 class Target(Section):
     """A data set to annotate, how it is split, and the corpora to transfer from."""

@@ -63,7 +63,7 @@ def test_the_default_study_has_every_control() -> None:
         assert any((task, name) in there for name in BLIND), task
 
 
-def test_an_arm_above_its_bound_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_arm_below_its_bound_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     (study,) = [path for path in released(REPO / "results/released") if path.name == "default"]
     scores = table.read(study / "scores.parquet")
     arm = (scores.method == "pca") & (scores.task == "annotate") & (scores.metric == "macro_f1")

@@ -92,6 +92,7 @@ def test_an_unknown_effort_is_refused() -> None:
     [
         ("mine.h5ad", "mine"), ("my cells (2).h5ad", "my-cells-2"), ("Zellen-für-uns.v2.h5ad",
         "Zellen-f-r-uns"), ("é.h5ad", "cells"), ("released.h5ad", "cells"), ("own", "cells"),
+        ("blood_shuffled.h5ad", "blood"), ("_shuffled", "shuffled"),
     ],
 )  # fmt: skip
 def test_a_name_out_of_a_files(file: str, name: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from selfcell.stats.crossed import Estimate, Part, crossed
 from selfcell.stats.equivalence import MARGIN, tost
 
-NOISE = 0.0066  # two standard errors of a share of .93 in 6,000 simulations
 SHAPES = [(3, 10), (3, 3), (3, 2), (5, 20), (5, 4)]
+# Two draws that differ much: .929 in 40,000 simulations, and so said in `crossed`.
+SHORT = {(3, 2): 0.92}
 # Standard deviations of seeds, draws and the rest.
 SPREADS = [(1, 1, 1), (2, 0.2, 0.2), (0.2, 2, 0.2), (0, 1, 1), (1, 0, 1), (0, 0, 1), (1, 1, 0.1)]
 
@@ -100,7 +101,7 @@ def test_coverage(shape: tuple[int, int]) -> None:
         share = coverage(shape, spread, 6000)
         print(f"  sd of seeds {spread[0]}, draws {spread[1]}, rest {spread[2]}: {share:.3f}")
         # where neither factor matters the interval is wider than it need be, never narrower
-        assert 0.93 - NOISE <= share <= (0.999 if spread[:2] == (0, 0) else 0.995)
+        assert SHORT.get(shape, 0.93) <= share <= (0.999 if spread[:2] == (0, 0) else 0.995)
 
 
 @pytest.mark.slow

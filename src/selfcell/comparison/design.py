@@ -70,8 +70,10 @@ EFFORTS: Mapping[str, Effort] = MappingProxyType(
 
 def name_of(path: Path, taken: Collection[str] = ()) -> str:
     """A name out of a file's: letters, digits, `_` and `-`; "cells" where that leaves nothing, or
-    a name that the study itself gives something. Numbered where it is taken."""
+    a name that the study itself gives something. Numbered where it is taken. An end in `_shuffled`
+    goes: it names a control."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")
+    name = name.removesuffix("_shuffled")
     name = name if name and name not in TAKEN else "cells"
     numbered = (f"{name}-{number}" for number in count(2))
     return next(each for each in chain([name], numbered) if each not in taken)

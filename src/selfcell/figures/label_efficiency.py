@@ -20,8 +20,8 @@ COLUMNS = (
     *("target", "corpus", "role", "method", "arm_corpus", "init", "mode", "readout", "regime"),
     *("mean", "low", "high", "n_seeds", "n_draws", "n_failed", "n_test"),
 )
-# Baselines drawn in every panel, with their line style; the colour is the arm's own.
 MOST = 6  # places that a page has room for
+# Baselines drawn in every panel, with their line style; the colour is the arm's own.
 RIVALS = {"pca": "-", "logreg": "-", "random_encoder": ":", "random_projection": "--"}
 # Controls of programme masking: never "the best other pretext task".
 CONTROLS = ("gene_programme_permuted", "random_mask_matched")
