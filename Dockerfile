@@ -7,9 +7,9 @@
 #   apptainer run --bind "$PWD:/study" --pwd /study selfcell.sif --cores all
 FROM python:3.11-slim
 
-# git names the commit in the provenance of each result.
+# git names the commit in the provenance of each result; torch compiles its kernels for a GPU in C.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git \
+    && apt-get install --yes --no-install-recommends gcc git libc6-dev \
     && rm -rf /var/lib/apt/lists/* \
     && git config --system --add safe.directory /study
 

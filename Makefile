@@ -78,7 +78,7 @@ lock:  ## write envs/constraints.txt anew from the newest versions pyproject.tom
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install -e '.[dev,integration,scvi]'
 	sed -n '/^#/p' envs/constraints.txt > build/constraints.txt
-	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+.*//' | LC_ALL=C sort -f \
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+.*//' | LC_ALL=C sort -f \
 		>> build/constraints.txt
 	mv build/constraints.txt envs/constraints.txt
 	rm -rf build/lock

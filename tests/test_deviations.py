@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 
 from selfcell import deviations, readme
+from selfcell.config import load_config
 from selfcell.methods.published import DEVIATIONS, RE_SCORED
+from selfcell.stats import table
 from tests.tree import REPO
 
+SCORES = "scores.parquet"
 PAGE = (REPO / "docs" / "deviations.md").read_text(encoding="utf-8")
 RUN = {"level": "overall", "metric": "macro_f1", "target": "t", "corpus": "c", "status": "ok"}
 
@@ -104,3 +107,21 @@ def test_re_scores_compare_the_same_networks(name: str) -> None:
     found = {row[0]: row[3] for row in deviations.re_scores(frame)}
     assert set(found) == {f"`{name}`" for name in RE_SCORED}
     assert found[f"`{name}`"] == "−0.100 [−0.100, −0.100]"
+
+
+def test_every_difference_is_measured_for_every_method_it_concerns() -> None:
+    """In the released study: a row of the page's table, with an effect, for each."""
+    folder = REPO / "results" / "released" / deviations.TRAINING
+    rows = {tuple(row[:2]): row[3] for row in deviations.training(table.read(folder / SCORES))}
+    config = load_config(folder / "config.yaml")
+    tuned = config.fine_tuning.methods
+    for entry in DEVIATIONS:
+        frozen = bool(entry.params) or "activation" in entry.network
+        for task in entry.methods:
+            assert task in {method.name for method in config.methods}
+            modes = ["frozen"] * frozen + ["fine-tuned"] * (bool(entry.network) and task in tuned)
+            assert modes or not frozen
+            for mode in modes:
+                against = f", against `{entry.on}`" if entry.on else ""
+                effect = rows[f"`{entry.name}`", f"{task}, {mode}{against}"]
+                assert effect != "–", (entry.name, task, mode)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from selfcell import cli, plan
+from selfcell import cli, extras, plan
 from selfcell.cli.plan import MEASURE
 from selfcell.config import load_config
 from selfcell.errors import DataError
@@ -163,6 +163,28 @@ def test_a_study_whose_files_are_missing_cannot_run(capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert end.value.code == 2 and "5 own files are not there: data/" in err
     assert json.loads(out)["gpu_hours"] > 100
+
+
+def test_a_library_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = extras.find_spec
+
+    def find(name: str) -> object:
+        return None if name in {"tiledbsoma", "scvi"} else there(name)
+
+    monkeypatch.setattr(extras, "find_spec", find)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["plan", str(REPO / PAPER), "--offline"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 2
+    assert "tiledbsoma: not installed; needed: the extras census" in err
+    assert "left out: scvi, for scvi is not installed (extra `scvi`)" in out
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    assert extras.lacking(plan.libraries(study(PAPER))) == {
+        "tiledbsoma": "census", "scib_metrics": "integration", "harmonypy": "integration",
+        "scvi": "scvi",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

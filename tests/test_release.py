@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from selfcell import release
+from selfcell import release, scoreboard
 from selfcell.config import load_config
 from selfcell.errors import DataError
 from selfcell.figures import FIGURES, module, read_table, style, write_table
@@ -96,30 +97,47 @@ def test_scores_of_another_study_are_refused(tmp_path: Path) -> None:
 def test_scores_shrink_without_loss_and_then_to_overall_rows(tmp_path: Path) -> None:
     _, _, results = finished(tmp_path)
     scores, out = results / "scores.parquet", tmp_path / "out.parquet"
+    more = table.read(scores)
+    calibration = more[more.level == "overall"].assign(metric="ece")
+    calibration["value"] /= 3
+    table.write(pd.concat([more, calibration], ignore_index=True), scores)
     whole = table.read(scores)
     sizes = []
     for limit, rows in (
         (scores.stat().st_size, "all"),
         (scores.stat().st_size - 1, "all"),
         (0, "overall"),
+        (0, "shown"),
     ):
         limit = limit or sizes[-1] - 1
         assert release.dense_scores(scores, out, NAME, limit) == rows
         sizes.append(out.stat().st_size)
-        kept = whole if rows == "all" else whole[whole.level == "overall"].reset_index(drop=True)
+        kept = whole if rows == "all" else whole[whole.level == "overall"]
+        if rows == "shown":
+            shown = scoreboard.TASKS["annotate"]
+            kept = kept[(kept.metric == "macro_f1") & kept.readout.isin(shown.readouts)]
+        kept = kept.reset_index(drop=True)
         pd.testing.assert_frame_equal(table.read(out), kept)
-    assert sizes[0] > sizes[1] > sizes[2]
-    with pytest.raises(DataError, match="the overall rows"):
+    assert sizes == sorted(set(sizes), reverse=True)
+    with pytest.raises(DataError, match="the overall rows of .* that a page shows"):
         release.dense_scores(scores, out, NAME, 100)
     assert not out.exists()
 
 
 def test_jobs_are_summed_by_rule(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/cells").write_bytes(bytes(3_000_000))
     for number, memory in enumerate((100.0, 300.0, None)):
-        job = {"rule_name": "store", "s": 2.0, "cpu_time": 1.5, "max_rss": memory}
+        job = {"rule_name": "store", "s": 60.0, "cpu_time": 1.5, "max_rss": memory}
+        asked = {"mem_mb": 400 * (number + 1), "runtime": 4 + number}
+        job |= {"resources": asked, "input_size_mb": {str(tmp_path / "store"): 0.004}}
         (tmp_path / f"{number}.jsonl").write_text(json.dumps(job) + "\n")
     (row,) = release.jobs(sorted(tmp_path.glob("*.jsonl"))).to_dict("records")
-    assert row == {"rule": "store", "jobs": 3, "wall_s": 6.0, "cpu_s": 4.5, "peak_mb": 300.0}
+    assert np.isnan(row.pop("mb_least")), "the one that asked for much was too short to measure"
+    assert row == {
+        "rule": "store", "jobs": 3, "wall_s": 180.0, "cpu_s": 4.5, "peak_mb": 300.0,
+        "input_mb": 3.0, "mb_most": 0.375, "minutes_most": 0.25, "minutes_least": 0.167,
+    }  # fmt: skip
 
 
 def test_sources_are_those_of_the_rules(tmp_path: Path) -> None:

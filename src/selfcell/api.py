@@ -54,10 +54,15 @@ class Model:
         return f"Model({about['spec']['method']}, {genes} genes, {self.trained.status})"
 
     def save(self, path: Path | str) -> None:
-        """Write the encoder and its description into a folder, as `load` reads it; no decoder."""
+        """Write the encoder, its description and its card into a folder, as `load` reads it; no
+        decoder."""
+        from selfcell.modelcard import markdown
+
         state = self.trained.encoder.state_dict()
         weights = {f"encoder.{name}": value for name, value in state.items()}
         folder.write(Path(path), weights, self.trained.about)
+        card = markdown(self.trained.about, Path(path).name)
+        (Path(path) / "CARD.md").write_text(card + "\n", encoding="utf-8")
 
     def alignment(
         self, adata: AnnData, layer: str | None = None, gene_ids: str = ""
@@ -134,6 +139,8 @@ class Model:
         """
         if readout not in READOUTS:
             raise ConfigError(f"unknown readout {readout!r}", nearest(readout, READOUTS))
+        if not label:
+            raise ConfigError("no label column", "the reference's obs column of labels")
         _require_own_place(adata, copy)
         spec, self.aligned = own.spec_of("reference", reference_gene_ids, label), {}
         known_ND = self._embedding(reference, reference_layer, spec, batch, min_found)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
+from selfcell import yaml_once
 from selfcell.across import Integration, Unseen, UnseenTarget
 from selfcell.baselines import BASELINES
 from selfcell.budgets import FineTuning, Pretraining
@@ -264,11 +264,7 @@ def from_mapping(data: Mapping[str, Any], where: str = "configuration") -> Confi
 
 def load_config(path: Path | str) -> Config:
     """Read and check one configuration file. Raises ConfigError."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        needed = "YAML text in UTF-8"
-        raise ConfigError(f"{path} is not YAML: {error}", needed) from error
+    data = yaml_once.read(path)
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path} holds no mapping", "the keys of config.yaml")
     return from_mapping(data, str(path))

@@ -17,11 +17,11 @@ from selfcell.methods.published import DEVIATIONS, RE_SCORED
 if TYPE_CHECKING:
     import pandas as pd
 
-RE_SCORES, TRAINING = "default", "deviations"
+RE_SCORES, TRAINING = "default", "blood"
 """Released studies that the two tables are made from."""
 
 MAE = "random_mask"
-NOT_RUN = "*Not measured yet: `make release CONFIG=configs/{}.yaml`, then `make readme`.*"
+NOT_RUN = "*Not measured yet: `make release` of the study `{}`, then `make readme`.*"
 EFFECT = "Effect [95 %]"
 HEAD = ["Difference", "Arm", "Target", EFFECT, "Runs"]
 
@@ -36,7 +36,7 @@ def parts(root: Path) -> dict[str, str]:
         ("training", TRAINING, training),
     ):
         path = root / "results" / "released" / study / "scores.parquet"
-        text = NOT_RUN.format("default" if study == RE_SCORES else study)
+        text = NOT_RUN.format(study)
         if path.is_file():
             text = markdown(HEAD, list(rows(table.read(path))), right=EFFECT)
         found[name] = text

@@ -137,7 +137,7 @@ def _loading(name: str) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+    return ", ".join(f"{key} {value}" for key, value in sorted(values.items()))
 
 
 def _widths(network: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from selfcell.config import load_config
 from selfcell.data.fetch import cache_dir, mirror_list
 from selfcell.data.registry import Source
 from selfcell.errors import ConfigError, DataError
+from selfcell.extras import RIVALS, lacking
 from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT
 from selfcell.release import cached, sources
@@ -251,7 +252,19 @@ def reckon(
         "cache_free_gb": free_gb(cache_dir(cache)),
         "one_disk": on_one_disk(results, cache_dir(cache)),
         "to_fetch_mb": to_fetch,
+        "lacking": lacking(libraries(study)),
     }
+
+
+def libraries(study: Study) -> dict[str, str]:
+    """Modules that the study's jobs import and others' do not, with the extra of each."""
+    wanted = {}
+    if any(source.artefact.census for source in sources(study)):
+        wanted["tiledbsoma"] = "census"
+    if study.config.integration:
+        wanted["scib_metrics"] = "integration"
+        wanted |= dict(RIVALS[name] for name in study.config.integration.rivals if name in RIVALS)
+    return wanted
 
 
 def absent(study: Study) -> list[str]:

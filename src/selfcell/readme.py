@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from selfcell import catalogue, scoreboard, words
 from selfcell.catalogue import markdown
 from selfcell.data.registry import Registry
-from selfcell.deviations import TRAINING
 from selfcell.errors import DataError
 from selfcell.release import MANIFEST, released
 from selfcell.study import Study
@@ -52,8 +51,7 @@ def parts(root: Path, study: Study, registry: Registry) -> dict[str, str]:
         root: of the checkout, which the links start from.
         study: the default one, for its downloads. registry: `resources/datasets.yaml`.
     """
-    # The study of the released code's differences has a page of its own.
-    studies = [path for path in released(root / "results/released") if path.name != TRAINING]
+    studies = released(root / "results/released")
     return {
         "headline": _each(studies, headline, root),
         "scores": _each(studies[:1], lambda folder, _: scoreboard.short(folder), root),
@@ -242,7 +240,8 @@ def costs(folder: Path, place: Path) -> str:
     return (
         f"**Study `{folder.name}`**, on a machine of {machine['cores']} {machine['machine']} cores:"
         f" {jobs.jobs.sum()} jobs of one core each take {wall:.0f} minutes one after the other"
-        f" ({cpu:.0f} of processor time), so about {wall / 2:.0f} on two cores."
+        f" ({cpu:.0f} of processor time), so {cpu / 2:.0f} to {wall / 2:.0f} on two cores, by"
+        f" what else these have to do."
         f" The largest job needs {peak:,.0f} MB of memory; as many jobs run at once as there are"
         f" cores. Results take {about['results_mb']:,.0f} MB of disk, the download cache"
         f" {about['cache_mb']:,.0f} MB.\n\n"

@@ -1,17 +1,18 @@
 """A finished study's small files, as they are committed under results/released/<study>.
 
 The score table keeps every row while a committed file may hold it (`LIMIT`); a larger study's is
-written denser, and as a last resort without the rows of single cell types. Per-cell predictions,
-models and data stay out.
+written denser, then without the rows of single cell types, and as a last resort with the metrics
+and readouts alone that a page shows. Per-cell predictions, models and data stay out.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selfcell import __version__
 from selfcell.data.registry import Source
@@ -34,7 +35,10 @@ PAGES = ("audit.json", "provenance.json", "lineage.json")
 KINDS = ("csv", "pdf", "png")
 MANIFEST = "manifest.json"
 FIRST = "default"
-JOBS = ("rule", "jobs", "wall_s", "cpu_s", "peak_mb")
+SHARES = ("mb_most", "mb_least", "minutes_most", "minutes_least")
+JOBS = ("rule", "jobs", "wall_s", "cpu_s", "peak_mb", "input_mb", *SHARES)
+FREE_MB, FREE_MINUTES = 1000, 5
+"""So little may be asked for whatever it is for."""
 
 
 def released(folder: Path) -> list[Path]:
@@ -67,7 +71,7 @@ def release(study: Study, config: Path, results: Path, out: Path, cache: Path) -
     splits = [split_summary(results / f"splits/{target}.json") for target in study.targets]
     _write_json(splits, out / "splits.json")
     jobs(sorted((results / "benchmarks").rglob("*.jsonl"))).to_csv(
-        out / "jobs.csv", index=False, float_format="%.1f", lineterminator="\n"
+        out / "jobs.csv", index=False, float_format="%g", lineterminator="\n"
     )
     files = sorted(path for path in out.rglob("*") if path.is_file())
     for path in files:
@@ -97,14 +101,19 @@ def _copies(study: Study, results: Path) -> Iterator[tuple[Path, str]]:
 
 
 def dense_scores(scores: Path, out: Path, study: str, limit: int = LIMIT) -> str:
-    """Write the score table in at most `limit` bytes; say which rows it kept, "all" or "overall".
+    """Write the score table in at most `limit` bytes; say which rows it kept: "all", "overall" or
+    "shown".
 
     The same bytes where they fit; else the same rows with dictionaries and stronger compression;
-    else the rows of level "overall" in that form.
+    else the rows of level "overall" in that form; else those of them whose metric and readout a
+    page shows.
 
     Raises:
-        DataError: the table is another study's, or even its overall rows take more.
+        DataError: the table is another study's, or even its least rows take more.
     """
+    import pandas as pd
+
+    from selfcell.scoreboard import TASKS
     from selfcell.stats import table
 
     frame = table.read(scores)
@@ -114,14 +123,22 @@ def dense_scores(scores: Path, out: Path, study: str, limit: int = LIMIT) -> str
     if scores.stat().st_size <= limit:
         shutil.copyfile(scores, out)
         return "all"
-    for rows, part in (("all", frame), ("overall", frame[frame.level == "overall"])):
+    overall = frame[frame.level == "overall"]
+    shown = pd.MultiIndex.from_tuples(
+        (task, metric, readout)
+        for task, each in TASKS.items()
+        for metric in each.metrics
+        for readout in each.readouts
+    )
+    seen = pd.MultiIndex.from_frame(overall[["task", "metric", "readout"]]).isin(shown)
+    for rows, part in (("all", frame), ("overall", overall), ("shown", overall[seen])):
         _write_dense(part, out)
         if out.stat().st_size <= limit:
             return rows
     size = out.stat().st_size
     out.unlink()
     raise DataError(
-        f"the overall rows of {scores} take {size} bytes",
+        f"the overall rows of {scores} that a page shows take {size} bytes",
         f"{limit} at most in a committed file",
         "release a study of fewer arms or draws",
     )
@@ -139,28 +156,44 @@ def _write_dense(frame: pd.DataFrame, path: Path) -> None:
     arrow = arrow.replace_schema_metadata(None)
     # Metrics repeat each other's values nearby, which compresses better than a dictionary of them.
     words = [column.name for column in SCORES.columns if column.kind == "string"]
-    pq.write_table(arrow, path, compression="zstd", compression_level=19, use_dictionary=words)
+    pq.write_table(arrow, path, compression="brotli", compression_level=11, use_dictionary=words)
 
 
 def jobs(benchmarks: Iterable[Path]) -> pd.DataFrame:
     """What the jobs of each rule took, by Snakemake's own measurements.
 
     Returns:
-        Columns `JOBS`: number of jobs, their wall and processor time in seconds (sums), and the
-        largest resident memory of one of them in MB (0 where jobs were too short to sample).
+        Columns `JOBS`: number of jobs, their wall and processor time in seconds (sums), the
+        largest resident memory of one of them in MB (0 where jobs were too short to sample), the
+        MB of the largest inputs, and the shares that jobs used of the memory and the time that
+        they asked for: the most, and the least of those that asked for more than `FREE_MB` or
+        `FREE_MINUTES` (nothing where none did).
     """
     import pandas as pd
 
-    rows: dict[str, dict[str, float]] = {}
-    for path in benchmarks:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            job = json.loads(line)
-            row = rows.setdefault(job["rule_name"], dict.fromkeys(JOBS[1:], 0))
-            row["jobs"] += 1
-            row["wall_s"] += _number(job["s"])
-            row["cpu_s"] += _number(job["cpu_time"])
-            row["peak_mb"] = max(row["peak_mb"], _number(job["max_rss"]))
-    return pd.DataFrame([{"rule": rule, **rows[rule]} for rule in sorted(rows)], columns=list(JOBS))
+    lines = [line for path in benchmarks for line in path.read_text(encoding="utf-8").splitlines()]
+    found = pd.DataFrame([_job(json.loads(line)) for line in lines], columns=list(JOBS))
+    how = dict.fromkeys(("jobs", "wall_s", "cpu_s"), "sum") | dict.fromkeys(JOBS[4:], "max")
+    how |= dict.fromkeys(("mb_least", "minutes_least"), "min")
+    return found.groupby("rule", as_index=False).agg(how).round(3)
+
+
+def _job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of Snakemake's extended benchmarks, as `jobs` sums it up."""
+    row = {"rule": job["rule_name"], "jobs": 1, "peak_mb": _number(job["max_rss"])}
+    row |= {"wall_s": _number(job["s"]), "cpu_s": _number(job["cpu_time"])}
+    paths = [Path(name) for name in job.get("input_size_mb", {})]
+    inside = [part for path in paths if path.is_dir() for part in path.iterdir()]
+    row["input_mb"] = sum(p.stat().st_size for p in (*paths, *inside) if p.is_file()) / 1e6
+    asked = job.get("resources", {})
+    for kind, took, key, free in (
+        ("mb", row["peak_mb"], "mem_mb", FREE_MB),
+        ("minutes", row["wall_s"] / 60, "runtime", FREE_MINUTES),
+    ):
+        share = took / asked[key] if took and key in asked else math.nan
+        row[f"{kind}_most"] = share
+        row[f"{kind}_least"] = share if asked.get(key, 0) > free else math.nan
+    return row
 
 
 def _number(value: object) -> float:

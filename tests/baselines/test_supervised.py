@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from selfcell.baselines import supervised
+from selfcell.baselines.base import Supervision, run_baselines
 from selfcell.baselines.random_encoder import embed
-from selfcell.errors import DataError
+from selfcell.errors import DataError, DivergenceError
 from selfcell.keys import generator
+from selfcell.stats import table
 from selfcell.tasks.model import new_encoder
 from selfcell.tasks.readouts import Prototype
 from tests.baselines.made import GENES, inputs, supervision
@@ -43,6 +45,26 @@ def test_an_arm_for_each_seed_and_labelled_corpus() -> None:
     found = [(arm.corpus, arm.init, arm.seed) for arm in supervised.arms(inputs())]
     assert found == [("some", "supervised", 0), ("some", "supervised", 1)]
     assert not list(supervised.arms(inputs(supervision={})))
+
+
+def test_an_arm_that_diverges_is_a_result_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learn = supervised.learn
+
+    def one_diverges(corpus: str, given: Supervision, genes: int, seed: int) -> torch.nn.Module:
+        if seed == 1:
+            raise DivergenceError("supervised on some, seed 1: loss nan at step 3")
+        return learn(corpus, given, genes, seed)
+
+    monkeypatch.setattr(supervised, "learn", one_diverges)
+    scores, predictions = run_baselines(["majority", "supervised"], inputs(), ["probe"])
+    table.validate(scores)
+    found = scores[scores.method == "supervised"].groupby("seed").status.agg(set).to_dict()
+    assert found == {0: {"ok"}, 1: {"diverged"}}
+    assert scores.value[scores.status == "diverged"].isna().all()
+    assert set(scores.status[scores.method == "majority"]) == {"ok"}
+    assert set(predictions.seed[predictions.method == "supervised"]) == {0}
 
 
 def test_one_label_is_refused() -> None:

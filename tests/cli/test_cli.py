@@ -75,6 +75,57 @@ def test_annotate_writes_labels(selfcell: Callable[..., Done], files: Path, tmp_
     assert list(pd.read_parquet(tmp_path / "out.parquet")) == ["selfcell_label"]
 
 
+def test_labels_of_another_readout_come_without_the_earlier_confidence(
+    selfcell: Callable[..., Done], files: Path, tmp_path: Path
+) -> None:
+    words = [files / "model", "--reference", files / "reference.h5ad"]
+    again = ["annotate", tmp_path / "a.h5ad", *words, "--out", tmp_path / "b.h5ad"]
+    first = ["annotate", files / "cells.h5ad", *words, "--out", tmp_path / "a.h5ad"]
+    assert selfcell(*first).code == 0 and selfcell(*again, "--readout", "knn5").code == 0
+    assert list(anndata.read_h5ad(tmp_path / "b.h5ad").obs) == ["donor", "when", "selfcell_label"]
+    assert "selfcell_confidence" in anndata.read_h5ad(tmp_path / "a.h5ad").obs
+
+
+def test_an_empty_label_is_refused(
+    selfcell: Callable[..., Done], files: Path, tmp_path: Path
+) -> None:
+    words = ["annotate", files / "cells.h5ad", files / "model", "--label", ""]
+    words += ["--reference", files / "reference.h5ad", "--out", tmp_path / "out.csv"]
+    done = selfcell(*words)
+    assert done.code == 2 and done.err.startswith("error: no label column; needed: ")
+
+
+@pytest.mark.parametrize("name", ["cells.h5ad", "cells.H5AD"])
+def test_cells_without_columns_keep_what_else_they_have(
+    name: str, selfcell: Callable[..., Done], files: Path, tmp_path: Path
+) -> None:
+    cells = anndata.read_h5ad(files / "cells.h5ad")
+    cells.obs = cells.obs[[]]
+    cells.obsm["X_pca"] = np.ones((100, 2))
+    cells.write_h5ad(tmp_path / "bare.h5ad")
+    (tmp_path / "bare.h5ad").rename(tmp_path / name)
+    done = selfcell("embed", tmp_path / name, files / "model", "--out", tmp_path / "out.h5ad")
+    assert done.code == 0, done.err
+    out = anndata.read_h5ad(tmp_path / "out.h5ad")
+    assert set(out.obsm) == {"X_pca", "X_selfcell"} and out.uns["note"] == "kept"
+
+
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_cells_of_one_name_have_a_row_each(
+    selfcell: Callable[..., Done], files: Path, tmp_path: Path
+) -> None:
+    cells = anndata.read_h5ad(files / "cells.h5ad")
+    cells.obs_names = ["twin"] * 4 + list(cells.obs_names[4:])
+    cells.write_h5ad(tmp_path / "twins.h5ad")
+    words = ["embed", tmp_path / "twins.h5ad", files / "model", "--out"]
+    assert selfcell(*words, tmp_path / "z.csv").code == 0
+    assert selfcell(*words, tmp_path / "z.h5ad").code == 0
+    table = pd.read_csv(tmp_path / "z.csv", index_col="cell")
+    assert list(table.index) == list(cells.obs_names)
+    whole = anndata.read_h5ad(tmp_path / "z.h5ad").obsm["X_selfcell"]
+    np.testing.assert_allclose(table.to_numpy(), whole, atol=1e-5)
+
+
 def test_pretrain_writes_a_model_and_card_describes_it(
     selfcell: Callable[..., Done], files: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +138,7 @@ def test_pretrain_writes_a_model_and_card_describes_it(
         assert said in card
     about = json.loads(selfcell("card", tmp_path / "m", "--json").out)
     assert about["inputs"]["cells"] in card
+    assert (tmp_path / "m/CARD.md").read_text() == card
 
 
 def test_doctor_finds_nothing_to_mend(selfcell: Callable[..., Done], files: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcell.data import reach
 from selfcell.data.artefacts import Artefact
 from selfcell.data.reach import out_of_reach
 
@@ -75,3 +76,24 @@ def test_pip_is_asked_for_the_version(address: str) -> None:
     found = out_of_reach(wanted, [], wait_s=5)
     assert set(found) == {"late"}
     assert found["late"].startswith("tiny-cells==1.3.0: ")
+
+
+def census(address: str) -> Artefact:
+    entry = {
+        "name": "census",
+        "kind": "census",
+        "census": {"version": "2023-05-15", "uri": address},
+    }
+    return Artefact.model_validate(entry)
+
+
+def test_a_bucket_has_to_answer_and_a_folder_to_be_there(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices = [census("s3://bucket/soma/"), census(str(tmp_path)), census(str(tmp_path / "gone"))]
+    for number, each in enumerate(slices):
+        slices[number] = each.model_copy(update={"name": f"slice{number}"})
+    monkeypatch.setattr(reach, "S3", f"{address}/cells.h5ad?{{bucket}}")
+    assert set(out_of_reach(slices, [], wait_s=5)) == {"slice2"}
+    monkeypatch.setattr(reach, "S3", "http://127.0.0.1:9/{bucket}")
+    assert set(out_of_reach(slices, [], wait_s=5)) == {"slice0", "slice2"}

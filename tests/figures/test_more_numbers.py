@@ -149,7 +149,10 @@ def test_other_tasks_are_means_of_runs(made: factory.Made, module: Any, task: st
     assert text.get_text() == "no run to draw: see the score table"
 
 
-@pytest.mark.parametrize(("column", "value"), [("readout", "decoder"), ("method", "copy_input")])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(column, value) for column, own in reconstruction.LEFT_OUT.items() for value in own],
+)
 def test_arms_far_below_the_gene_means_are_in_the_table_alone(
     made: factory.Made, column: str, value: str
 ) -> None:

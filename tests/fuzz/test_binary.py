@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -226,8 +227,20 @@ def test_archives_write_one_file(
         assert (folder / "out").read_bytes() in {content for _, content, _ in members}
 
 
-@cases(150)
-@given(content=damaged(zipped([ONE])) | damaged(tarred([ONE])))
+def packed(kind: int) -> bytes:
+    """A zip whose member is compressed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", kind) as file:
+        file.writestr("a.txt", bytes(range(256)) * 8)
+    return stream.getvalue()
+
+
+PACKED = [packed(kind) for kind in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]
+WHOLE = [zipped([ONE]), tarred([ONE]), *PACKED, gzip.compress(tarred([ONE]))]
+
+
+@cases(600)
+@given(content=st.sampled_from(WHOLE).flatmap(damaged))
 def test_damaged_archives(content: bytes, folder: Path) -> None:
     (folder / "archive").write_bytes(content)
     with nothing_but(folder, "out"):

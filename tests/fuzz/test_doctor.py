@@ -113,7 +113,7 @@ def changed(draw: st.DrawFn) -> bytes:
             if kind == "part":
                 file[name] = value
             elif kind != "away":
-                shape = (draw(st.sampled_from([13, 2**44])),) * draw(st.integers(1, 2))
+                shape = (draw(st.sampled_from([13, 2**26, 2**44])),) * draw(st.integers(1, 2))
                 file.create_dataset(name, shape, dtype, chunks=True).attrs.update(kept)
     return stream.getvalue()
 

@@ -86,6 +86,7 @@ TRICKS = {
     "depth": "[" * 5000,
     "itself": "&a {study: *a}",
     "twice": "study: a\nstudy: b\n",
+    "twice inside": SMOKE.decode() + "\npretraining: {steps: 7}\n",
     "date": "study: 2001-01-01",
     "unhashable": "? [a]\n: b\n",
     "whole number": "study: " + "9" * 5000,

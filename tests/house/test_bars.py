@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import re
 import threading
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from selfcell.data.registry import Artefact
 from selfcell.methods.base import Batch
 from selfcell.rng import Noise
 from selfcell.train.loop import Plan, fit
+from tests.tree import REPO
 
 
 class Line(nn.Module):
@@ -70,3 +72,15 @@ def test_a_download_counts_its_bytes(
         server.shutdown()
     said = capsys.readouterr().err
     assert "cells.bin" in said and "3.00M" in said and "B/s" in said
+
+
+BARS = [
+    ("tasks/unseen.py", "draw"), ("metrics/integrate.py", "metric"), ("tasks/score.py", "draw"),
+    ("baselines/base.py", "baseline"), ("stats/collect.py", "run"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "unit"), BARS)
+def test_work_of_seconds_is_counted(module: str, unit: str) -> None:
+    text = (REPO / "src/selfcell" / module).read_text(encoding="utf-8")
+    assert re.search(rf'tqdm\(.*unit="{unit}"', text)

@@ -42,6 +42,13 @@ def test_its_python_is_the_projects() -> None:
     assert f"python={version[1]}\n" in (REPO / "envs/study.yaml").read_text(encoding="utf-8")
 
 
+def test_torch_finds_a_compiler_for_its_kernels() -> None:
+    (packages,) = [line for line in step("RUN") if "apt-get install" in line]
+    assert {"gcc", "libc6-dev"} <= set(packages.split())
+    for name in ("study", "gpu"):
+        assert "\n  - c-compiler\n" in (REPO / f"envs/{name}.yaml").read_text(encoding="utf-8")
+
+
 def test_its_extras_exist() -> None:
     (extras,) = re.findall(r"'/selfcell\[(.+?)\]'", RECIPE)
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])

@@ -33,6 +33,9 @@ def constraints() -> dict[str, str]:
 
 
 PINS = constraints()
+INSTALLED = {
+    canonicalize_name(each.metadata["Name"]): each for each in importlib.metadata.distributions()
+}
 
 
 def conda_pins(name: str) -> dict[str, Requirement]:
@@ -58,6 +61,27 @@ def test_lower_bound_is_a_version_that_ran(requirement: Requirement) -> None:
     lowest = [part.version for part in requirement.specifier if part.operator == ">="]
     assert lowest == [pinned], "the lower bound and the pin are the version that was run"
     assert requirement.specifier.contains(pinned)
+
+
+def test_all_that_set_up_installs_is_pinned() -> None:
+    """What the package's requirements, and theirs in turn, ask of this interpreter."""
+    found: set[str] = set()
+    wanted = [each for each in DIRECT + EXTRAS if canonicalize_name(each.name) in INSTALLED]
+    while wanted:
+        requirement = wanted.pop()
+        extras = requirement.extras or {""}
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name not in found and name in INSTALLED:
+            found.add(name)
+            theirs = [Requirement(text) for text in INSTALLED[name].requires or []]
+            for each in theirs:
+                marker, each.marker = each.marker, None
+                if not marker or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+                    wanted.append(each)
+    assert len(found) > 100
+    assert sorted(found - set(PINS) - {"pip", canonicalize_name(PROJECT["name"])}) == []
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=str)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcell.release import LIMIT
 from tests.tree import REPO, text_of, tracked
 
 FILES = tracked()
@@ -51,7 +52,7 @@ def test_fits_any_machine(name: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES, ids=str)
 def test_is_small(name: Path) -> None:
-    assert (REPO / name).stat().st_size <= 2_000_000
+    assert (REPO / name).stat().st_size <= LIMIT
 
 
 def test_no_result_is_tracked_but_the_released_ones() -> None:

@@ -36,7 +36,10 @@ def test_proteins() -> None:
     truth_NQ = rng.normal(np.arange(6.0), 1.0, (80, 6))
     guess_NQ = truth_NQ + rng.normal(0.0, 0.7, truth_NQ.shape)
     permuted_NQ = truth_NQ[rng.permutation(80)]
-    found = [protein.values(truth_NQ, each) for each in (truth_NQ, guess_NQ, permuted_NQ)]
+    every = [protein.values(truth_NQ, each) for each in (truth_NQ, guess_NQ, permuted_NQ)]
+    # Which cells are difficult is another matter for each prediction; for the truth none is.
+    found = [{n: v for n, v in each.items() if "difficult" not in n} for each in every]
+    assert [len(one) - len(plain) for one, plain in zip(every, found, strict=True)] == [0, 5, 5]
     ordered(*found)
     assert found[0]["mse"] == 0.0
     assert all(value == pytest.approx(1.0) for name, value in found[0].items() if name != "mse")

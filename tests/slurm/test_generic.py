@@ -51,6 +51,17 @@ def test_a_job_succeeds_fails_and_is_cancelled(tmp_path: Path) -> None:
     assert not (tmp_path / "late").exists()
 
 
+def test_an_earlier_job_of_the_same_process_number_is_another(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text("#!/bin/sh\nsleep 60\n")
+    (tmp_path / "job.sh").chmod(0o755)
+    name = ask(tmp_path, "submit", "1", "500", "1", "./job.sh")
+    exits = tmp_path / ".snakemake/cluster-generic"
+    for earlier in (name.split(".")[0], name.split(".")[0] + ".1"):
+        (exits / f"{earlier}.exit").write_text("0")
+    assert ask(tmp_path, "status", name) == "running"
+    ask(tmp_path, "cancel", name)
+
+
 @pytest.fixture
 def untrained(smoke: Project, tmp_path: Path) -> Project:
     """The smoke study without one model, and without what was made of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from selfcell.stats.by_type import changes
+from selfcell.stats.by_type import FROZEN, changes
 from selfcell.stats.contrasts import Spec
 from tests.stats.score_factory import study
 
@@ -27,3 +27,24 @@ def test_control_corpora_are_left_out_and_negative_controls_named() -> None:
     assert set(named.role[named.target == target]) == {"negative control"}
     without = changes(made.scores, made.truths, Spec(control_corpora=tuple(corpora)))
     assert without.empty and len(plain)
+
+
+def test_runs_that_failed_are_counted_and_not_averaged() -> None:
+    made = study(draws=3)
+    plain = changes(made.scores, made.truths, Spec())
+    assert not plain.n_failed.any()
+    (target, *_) = sorted(set(plain.target))
+    failed = made.scores.method == "random_mask"
+    failed &= (made.scores.target == target) & (made.scores.readout == "probe")
+    failed &= (made.scores.regime == made.scores.regime[failed].iloc[0]) & (made.scores.draw == 1)
+    seeds = made.scores.seed[failed].nunique()
+    scores = made.scores.assign(
+        status=made.scores.status.mask(failed, "not_learned"),
+        value=made.scores.value.mask(failed, 0.0),
+    )
+    found = changes(scores, made.truths, Spec())
+    own = (found.target == target) & (found.comparison == FROZEN)
+    assert set(found.n_failed[own]) == {seeds}
+    assert not found.n_failed[~own].any()
+    without = changes(made.scores[~failed], made.truths, Spec())
+    pd.testing.assert_frame_equal(found.assign(n_failed=0), without)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selfcell import extras
 from selfcell.baselines import integrate as rivals
 from selfcell.data.corpus import Corpus
 from selfcell.data.specs import CorpusSource, CorpusSpec
@@ -222,7 +223,7 @@ def test_an_unknown_rival_is_refused(data: integrate.Data) -> None:
 def test_a_rival_that_is_not_installed_is_left_out_with_a_message(
     data: integrate.Data, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(rivals.EXTRAS, "scvi", ("no_such_module", "scvi"))
+    monkeypatch.setitem(extras.RIVALS, "scvi", ("no_such_module", "scvi"))
     with caplog.at_level(logging.WARNING, "selfcell"):
         arms = list(rivals.rivals(spec(rivals=["scvi", "pca"]), data))
     assert [arm.method for arm in arms] == ["pca"]

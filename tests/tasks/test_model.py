@@ -27,7 +27,7 @@ def test_a_model_is_saved_and_read_back(tmp_path: Path) -> None:
     model = small_model(user_cells())
     model.save(tmp_path / "m")
     assert {path.name for path in (tmp_path / "m").iterdir()} == {
-        "model.json", "weights.safetensors",
+        "CARD.md", "model.json", "weights.safetensors",
     }  # fmt: skip
     again = selfcell.load(tmp_path / "m")
     assert np.array_equal(embedding(again, user_cells()), embedding(model, user_cells()))

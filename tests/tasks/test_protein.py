@@ -183,10 +183,13 @@ def test_rivals_and_the_mean_beside_them(data: protein.Data) -> None:
     frames = [rows.frames()[0] for rows in rivals(tuning_spec(), data, "run")]
     scores = pd.concat(frames, ignore_index=True)
     table.validate(scores)
-    assert set(scores.method) == {"protein_mean", "pca", "random_encoder"}
+    controls = {"perfect", "permuted", "random_embedding"}
+    assert set(scores.method) == {"protein_mean", "pca", "random_encoder"} | controls
     primary = scores[scores.metric == metrics.PRIMARY].groupby("method").value.mean()
     assert primary["protein_mean"] == 0.0
     assert primary["pca"] > 0.3
+    assert primary["perfect"] == pytest.approx(1)
+    assert max(primary["permuted"], primary["random_embedding"]) < 0.15
     assert set(scores.seed[scores.method == "random_encoder"]) == {0, 1}
 
 

@@ -222,6 +222,8 @@ def test_rivals_stand_between_the_mean_and_the_ceiling(made: Made) -> None:
     for readout in ("decoder", "ridge"):
         assert 0.1 < value(frames, method="pca", readout=readout) < ceiling + 0.02
     assert value(frames, method="random_encoder", seed=1) < ceiling
+    assert value(frames, method="random_embedding", seed=1) < 0.05
+    assert value(frames, method="permuted") < 0
     assert value(frames, "mse", method="ceiling") < value(frames, "mse", method="gene_mean")
 
 

@@ -78,7 +78,7 @@ rule unseen:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 10),
+        mem_mb=grows(1050, 10),
         runtime=grows(4, 0.02),
     params:
         spec=lambda wildcards: SLICES.unseen(wildcards.afar),

@@ -5,16 +5,20 @@ import shlex
 import sys
 from pathlib import Path
 
+from selfcell import yaml_once
 from selfcell.baselines import BASELINES
 from selfcell.config import from_mapping
 from selfcell.errors import SelfcellError
 from selfcell.figures import FIGURES
+from selfcell.plan import n_weights
 from selfcell.provenance import ROOT, code_digest
 from selfcell.slices import Slices
 from selfcell.study import NONE, FineTune, Model, Study
 from snakemake.settings.types import DeploymentMethod
 
 try:
+    for path in workflow.configfiles:
+        yaml_once.read(path)  # Snakemake takes the last of a key's values
     STUDY = Study(from_mapping(config, "configuration"))
 except SelfcellError as error:
     raise WorkflowError(str(error)) from None
@@ -88,12 +92,13 @@ GPU = int(CONFIG.pretraining.device == "cuda")
 
 
 def grows(base, per_mb=0, processes=1, mb=None):
-    """A resource: what each process of a job takes, what each MB adds, of its inputs or by `mb` of
-    its wildcards; twice as much at each retry."""
+    """A resource: what each process of a job takes (a number, or one of its wildcards), what each
+    MB adds, of its inputs or by `mb` of its wildcards; twice as much at each retry."""
 
     def needed(wildcards, input, attempt):
         size = mb(wildcards) if mb else input_mb(input)
-        return int(base + per_mb * size) * processes * 2 ** (attempt - 1)
+        first = base(wildcards) if callable(base) else base
+        return int(first + per_mb * size) * processes * 2 ** (attempt - 1)
 
     return needed
 

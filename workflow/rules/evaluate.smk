@@ -5,9 +5,6 @@ FINETUNE = f"{RESULTS}/runs/finetune/{{target}}/{{corpus}}/{{method}}/s{{seed}}"
 PROTEIN = f"{RESULTS}/runs/protein/{{protein}}/{{corpus}}/{{method}}/s{{seed}}"
 BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
-# scIB's metrics bring jax along, which keeps what it compiled.
-FROZEN_MB = 2200 if CONFIG.integration else 1100
-
 
 rule frozen:
     input:
@@ -28,7 +25,7 @@ rule frozen:
     conda:
         ENV
     resources:
-        mem_mb=grows(FROZEN_MB, 3),
+        mem_mb=grows(frozen_mb, 5),
         runtime=grows(3, 0.005),
     params:
         spec=lambda wildcards: SLICES.frozen(

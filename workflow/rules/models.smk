@@ -46,6 +46,12 @@ def frozen_queries(wildcards):
     return {name: splits([STUDY.unseen[name].query])[0] for name in names}
 
 
+def frozen_mb(wildcards):
+    """MB of an evaluation: scIB's metrics bring jax along, which keeps what it compiled."""
+    across = frozen_across(wildcards)
+    return 2600 if any(name in STUDY.mixtures for name in across) else 1100
+
+
 def fine_tune_job(wildcards):
     """The fine-tuning job that wildcards name."""
     return FineTune(

@@ -1,9 +1,15 @@
 """Pre-training: one job for each corpus, method and seed."""
 
-# Cells are read at a hundred thousand a minute at least, by the default network on one core.
-PRETRAIN_MINUTES = 4 + CONFIG.pretraining.steps * CONFIG.pretraining.batch // 100_000
+# On one core a hundred thousand cells a minute are read at least by the default network, whose
+# encoder has 2.4 million weights; and the fewer, the more weights there are.
+READ, MILLIONS = (
+    CONFIG.pretraining.steps * CONFIG.pretraining.batch,
+    n_weights(STUDY) / 1e6,
+)
+PRETRAIN_MINUTES = 4 + int(READ * MILLIONS / 2.4) // 100_000
 if CONFIG.pretraining.max_minutes is not None:
     PRETRAIN_MINUTES = min(PRETRAIN_MINUTES, 5 + int(CONFIG.pretraining.max_minutes))
+PRETRAIN_MB = 700 + int(245 * MILLIONS)  # torch; weights, gradients, moments
 PROCESSES = CONFIG.pretraining.processes
 # A training that was killed is tried again, on one machine too, by the Snakemake that was started.
 # Those inside a cluster's job keep to a rule's own number as well, and would multiply it.
@@ -31,7 +37,7 @@ rule pretrain:
     threads: PROCESSES
     resources:
         nodes=1,
-        mem_mb=grows(1050, 2, PROCESSES),
+        mem_mb=grows(PRETRAIN_MB, 2, PROCESSES),
         runtime=grows(PRETRAIN_MINUTES),
         gpu=GPU * PROCESSES,
     params:

@@ -141,7 +141,7 @@ rule contrasts:
     conda:
         ENV
     resources:
-        mem_mb=grows(1200, 20),
+        mem_mb=grows(300, 34),
         runtime=grows(3, 0.02),
     params:
         spec=json.dumps(
@@ -181,7 +181,7 @@ rule claims:
     conda:
         ENV
     resources:
-        mem_mb=grows(1000, 5),
+        mem_mb=grows(600, 80),
         runtime=grows(4),
     params:
         study=CONFIG.study,

@@ -10,6 +10,8 @@ from selfcell import job
 
 def main(args: argparse.Namespace) -> None:
     """Everything between the marks comes from results/released and the project's own files."""
+    from tqdm import tqdm
+
     from selfcell import catalogue, deviations, findings, readme
     from selfcell.config import REGISTRY, load_config
     from selfcell.data.registry import Registry
@@ -17,15 +19,15 @@ def main(args: argparse.Namespace) -> None:
 
     study = Study(load_config(args.root / "config.yaml"))
     pages = {
-        "README.md": readme.parts(args.root, study, Registry.load(REGISTRY)),
-        "docs/deviations.md": deviations.parts(args.root),
-        "docs/figures.md": catalogue.figures(args.root),
-        "docs/findings.md": findings.parts(args.root),
-        "docs/methods.md": {"methods": catalogue.method_pages()},
+        "README.md": lambda: readme.parts(args.root, study, Registry.load(REGISTRY)),
+        "docs/deviations.md": lambda: deviations.parts(args.root),
+        "docs/figures.md": lambda: catalogue.figures(args.root),
+        "docs/findings.md": lambda: findings.parts(args.root),
+        "docs/methods.md": lambda: {"methods": catalogue.method_pages()},
     }
-    for name, parts in pages.items():
+    for name, parts in tqdm(pages.items(), unit="page"):
         page = args.root / name
-        text = readme.fill(page.read_text(encoding="utf-8"), parts)
+        text = readme.fill(page.read_text(encoding="utf-8"), parts())
         with job.atomic(page) as path:
             path.write_text(text, encoding="utf-8")
 

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
+from selfcell import extras
 from selfcell.baselines import pca
 from selfcell.baselines.base import NONE, OWN_POOL
 from selfcell.baselines.random_encoder import embed
@@ -27,8 +28,6 @@ from selfcell.tasks.model import new_encoder
 log = logging.getLogger("selfcell")
 
 APART = 100.0  # of two points of a control, in standard deviations of the noise around them
-EXTRAS = {"harmony": ("harmonypy", "integration"), "scvi": ("scvi", "scvi")}
-"""By rival, the module it needs and the extra that brings it."""
 
 
 def rivals(spec: IntegrateSpec, data: Data) -> Iterator[Arm]:
@@ -40,7 +39,7 @@ def rivals(spec: IntegrateSpec, data: Data) -> Iterator[Arm]:
     if unknown:
         raise ConfigError(f"unknown rival {unknown[0]!r}", f"one of {', '.join(RIVALS)}")
     for name in spec.rivals:
-        module, extra = EXTRAS.get(name, ("numpy", ""))
+        module, extra = extras.RIVALS.get(name, ("numpy", ""))
         if find_spec(module) is None:
             log.warning(
                 "%s: left out, for %s is not installed; "

@@ -15,11 +15,17 @@ def arms(inputs: BaselineInputs) -> Iterator[Direct]:
     true_N = inputs.truth.test_N
 
     def predict(regime: str, draw: int, _cells: np.ndarray) -> Prediction:
-        rng = generator("permuted", inputs.keys["target"], regime, draw)
-        predicted_N = true_N.copy()
-        for batch in np.unique(inputs.batch_N):
-            cells = np.flatnonzero(inputs.batch_N == batch)
-            predicted_N[cells] = true_N[rng.permutation(cells)]
-        return predicted_N, None, 0
+        order_N = within_batches(inputs.batch_N, inputs.keys["target"], regime, draw)
+        return true_N[order_N], None, 0
 
     yield Direct("permuted", NONE, "none", 0, predict)
+
+
+def within_batches(batch_N: np.ndarray, target: str, *key: object) -> np.ndarray:
+    """(N,) positions: each cell's is that of a cell of its own batch, each of them once."""
+    rng = generator("permuted", target, *key)
+    order_N = np.arange(len(batch_N))
+    for batch in np.unique(batch_N):
+        cells = np.flatnonzero(batch_N == batch)
+        order_N[cells] = rng.permutation(cells)
+    return order_N

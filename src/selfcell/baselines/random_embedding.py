@@ -15,10 +15,16 @@ from selfcell.keys import generator
 
 def arms(inputs: BaselineInputs) -> Iterator[Embedded]:
     """Standard normal codes that know nothing of the cell, one arm per seed."""
+    cells = len(inputs.truth.pool_P), len(inputs.truth.test_N)
     for seed in inputs.seeds:
-        rng = generator("random embedding", inputs.keys["target"], seed)
-        pool_PD, test_ND = (
-            rng.standard_normal((cells, inputs.width), dtype=np.float32)
-            for cells in (len(inputs.truth.pool_P), len(inputs.truth.test_N))
-        )
-        yield Embedded("random_embedding", NONE, "random", seed, pool_PD, test_ND)
+        codes = noise(inputs.keys["target"], seed, inputs.width, cells)
+        yield Embedded("random_embedding", NONE, "random", seed, *codes)
+
+
+def noise(
+    target: str, seed: int, width: int, cells: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (P, D) and (N, D), float32 standard normal, of a target's pool and test cells."""
+    rng = generator("random embedding", target, seed)
+    pool_PD, test_ND = (rng.standard_normal((n, width), dtype=np.float32) for n in cells)
+    return pool_PD, test_ND

@@ -2,7 +2,8 @@
 
 `gene_mean` explains nothing; `copy_input` gives the encoded half back; `pca` is fitted on the
 encoded halves of the target's pool, `random_encoder` on nothing. `ceiling` is no predictor but the
-most that one can explain in expectation: what the halves have in common.
+most that one can explain in expectation: what the halves have in common. `permuted` predicts the
+held-out half of another cell of the batch, `random_embedding` is the ridge readout of noise.
 
 Shape suffixes: N cells, G genes, D dimensions.
 """
@@ -16,6 +17,8 @@ import numpy as np
 
 from selfcell.baselines import pca
 from selfcell.baselines.base import NONE, OWN_POOL
+from selfcell.baselines.permuted import within_batches
+from selfcell.baselines.random_embedding import noise
 from selfcell.baselines.random_encoder import embed
 from selfcell.data.store import Store
 from selfcell.metrics.reconstruct import Sums, shared
@@ -39,8 +42,11 @@ def rivals(
             net = new_encoder(len(data.gene_ids), spec.network, seed).eval()
             codes = embed(net, data.pool.seen_NG), embed(net, data.test.seen_NG)
             ridge = data.ridge(*codes), data.n_pool
-            random = {"init": "random", "seed": seed}
-            yield _rows(keys | random, data, "random_encoder", NONE, "ridge", *ridge)
+            own = keys | {"init": "random", "seed": seed}
+            yield _rows(own, data, "random_encoder", NONE, "ridge", *ridge)
+            cells = data.n_pool, data.n_test
+            blind = data.ridge(*noise(data.keys["target"], seed, spec.network.hidden[-1], cells))
+            yield _rows(own, data, "random_embedding", NONE, "ridge", blind, data.n_pool)
 
 
 def _rows(
@@ -70,6 +76,9 @@ def _fixed(data: Molecules) -> Iterator[tuple[str, str, Sums, int]]:
     yield "gene_mean", "none", constant, data.n_pool
     yield "copy_input", "none", copied, 0
     yield "ceiling", "none", shared(copied, opposite), 0
+    truth_NG = data.test.hidden_NG[within_batches(data.batch_N, data.keys["target"], data.draw)]
+    other = data.sums(lambda rows: truth_NG[rows].toarray()[:, data.scored_G])
+    yield "permuted", "none", other, 0
 
 
 def _pca(keys: Mapping[str, Any], data: Molecules, width: int) -> Iterator[Rows]:

@@ -11,6 +11,7 @@ Shape suffixes: N cells, C classes, D dimensions.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from selfcell.baselines.base import BaselineInputs, Embedded, Supervision
 from selfcell.baselines.random_encoder import embed
 from selfcell.data.device import on_device
 from selfcell.data.loader import Loader
-from selfcell.errors import DataError
+from selfcell.errors import DataError, DivergenceError
 from selfcell.keys import derive
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
@@ -30,6 +31,8 @@ from selfcell.tasks.pretrain import plan_of
 from selfcell.train.loop import fit
 from selfcell.train.optim import optimiser
 from selfcell.train.precision import choose_device
+
+log = logging.getLogger("selfcell")
 
 
 def learn(corpus: str, given: Supervision, n_genes: int, seed: int) -> MLP:
@@ -67,9 +70,16 @@ def learn(corpus: str, given: Supervision, n_genes: int, seed: int) -> MLP:
 
 
 def arms(inputs: BaselineInputs) -> Iterator[Embedded]:
-    """One arm for each seed and each corpus whose labels are not the target's own."""
+    """One arm for each seed and each corpus whose labels are not the target's own; one that
+    diverges is a result, a code of no numbers."""
     for corpus, given in inputs.supervision.items():
         for seed in inputs.seeds:
-            net = learn(corpus, given, len(inputs.gene_ids), seed)
-            codes = embed(net, inputs.pool_PG), embed(net, inputs.test_NG)
-            yield Embedded("supervised", corpus, "supervised", seed, *codes)
+            try:
+                net = learn(corpus, given, len(inputs.gene_ids), seed)
+            except DivergenceError as error:
+                log.warning("%s", error)
+                cells = len(inputs.truth.pool_P), len(inputs.truth.test_N)
+                pool_PD, test_ND = (np.full((n, inputs.width), np.nan, np.float32) for n in cells)
+            else:
+                pool_PD, test_ND = embed(net, inputs.pool_PG), embed(net, inputs.test_NG)
+            yield Embedded("supervised", corpus, "supervised", seed, pool_PD, test_ND)

@@ -44,9 +44,9 @@ def main(args: argparse.Namespace) -> None:
             reference_layer=args.reference_layer, reference_gene_ids=args.reference_gene_ids,
             batch=args.batch, min_found=args.min_found,
         )  # fmt: skip
-        written = [name for name in (api.LABEL, api.CONFIDENCE) if name in cells.obs]
-        common.write(args.file, cells, [], written, args.out)
-        obs = cells.obs[written]
+        names = [api.LABEL, api.CONFIDENCE]
+        common.write(args.file, cells, [], names, args.out)
+        obs = cells.obs[[name for name in names if name in cells.obs]]
     counts = obs[api.LABEL].value_counts()
     report: dict[str, object] = {"cells": len(obs), "out": str(args.out)}
     for name, found in model.aligned.items():

@@ -181,36 +181,44 @@ def write(source: Path, adata: AnnData, obsm: list[str], obs: list[str], out: Pa
 
     Args:
         source: the file the cells came from; an h5ad is copied byte for byte, then added to.
-        obsm, obs: names of what was added.
+        obsm, obs: names of what was added. A name of `obs` that the cells lack is taken out of the
+            copy: it is of an earlier result.
     """
     import anndata
     import numpy as np
 
     from selfcell.data import hdf5
 
+    made = [name for name in obs if name in adata.obs]
     with job.atomic(out) as temporary:
         if out.suffix != ".h5ad":
-            _write_table(adata, obsm, obs, temporary)
-        elif source.suffix != ".h5ad":
+            _write_table(adata, obsm, made, temporary)
+        elif source.suffix.lower() != ".h5ad":
             adata.write_h5ad(temporary)
         else:
             shutil.copyfile(source, temporary)
             with hdf5.opened(temporary, "r+") as file:
                 for name in obsm:
                     anndata.io.write_elem(file.require_group("obsm"), name, adata.obsm[name])
-                for name in obs:
+                for name in made:
                     anndata.io.write_elem(file["obs"], name, adata.obs[name].values)
-                columns = dict.fromkeys([*file["obs"].attrs["column-order"], *obs])
-                file["obs"].attrs["column-order"] = np.array(list(columns), dtype=object)
+                earlier = (set(obs) - set(made)) & set(file["obs"])
+                for name in earlier:
+                    del file["obs"][name]
+                columns = dict.fromkeys([*file["obs"].attrs["column-order"], *made])
+                if obs:  # text without an entry has no form in HDF5
+                    kept = [name for name in columns if name not in earlier]
+                    file["obs"].attrs["column-order"] = np.array(kept, dtype=object)
 
 
 def _write_table(adata: AnnData, obsm: list[str], obs: list[str], out: Path) -> None:
     import pandas as pd
 
-    frame = adata.obs[obs].copy()
+    parts = [adata.obs[obs].reset_index(drop=True)]  # by place: cells may share a name
     for name in obsm:
         values = adata.obsm[name]
         columns = [f"{name}_{i}" for i in range(values.shape[1])]
-        frame = frame.join(pd.DataFrame(values, index=frame.index, columns=columns))
+        parts.append(pd.DataFrame(values, columns=columns))
+    frame = pd.concat(parts, axis=1).set_axis(adata.obs_names)
     frame.index.name = "cell"
     frame.to_csv(out) if out.suffix == ".csv" else frame.to_parquet(out)

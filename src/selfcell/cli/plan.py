@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
         "plan",
         "Say what a study will take, before it is run: jobs, hours, memory, disk, downloads; from "
         "what the jobs of the released study took. Exit code 2: it cannot run, for lack of disk "
-        "space, of a file, or of a source that cannot be reached.",
+        "space, of a library, of a file, or of a source that cannot be reached.",
         "selfcell plan configs/paper.yaml --workers 100",
     )
     made.add_argument("config", type=Path, help="configuration of the study")
@@ -47,7 +47,8 @@ def main(args: argparse.Namespace) -> None:
     from selfcell.config import load_config
     from selfcell.data.fetch import cache_dir, mirror_list
     from selfcell.data.reach import out_of_reach
-    from selfcell.errors import DataError, FetchError
+    from selfcell.errors import ConfigError, DataError, FetchError
+    from selfcell.extras import RIVALS
     from selfcell.study import Study
 
     study = Study(load_config(args.config))
@@ -61,6 +62,14 @@ def main(args: argparse.Namespace) -> None:
         common.show(facts, True)
     else:
         print(page(facts))
+    wanted = set(facts["lacking"].items()) - set(RIVALS.values())
+    if wanted:
+        extras = ",".join(sorted({extra for _, extra in wanted}))
+        raise ConfigError(
+            f"{', '.join(sorted(module for module, _ in wanted))}: not installed",
+            f"the extras {extras}",
+            f"pip install -c envs/constraints.txt -e '.[{extras}]'",
+        )
     absent = plan.absent(study)
     if absent:
         got = f"{len(absent)} own files are not there: {', '.join(absent)}"
@@ -84,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
 
 def page(facts: dict[str, Any]) -> str:
     """The same for reading."""
+    from selfcell.extras import RIVALS
+
     lines = [f"{'rule':12}{'jobs':>6}{'hours':>12}{'MB a job':>10}"]
     for rule, share in facts["rules"].items():
         memory = f"{share['memory_mb']:10.0f}"
@@ -107,6 +118,9 @@ def page(facts: dict[str, Any]) -> str:
             "grows with them, as the rules ask for it once their inputs are there"
         )
     lines.append(f"results {facts['disk_gb']:.1f} GB; free {facts['free_gb']:.1f} GB")
+    for name, (module, extra) in RIVALS.items():
+        if module in facts["lacking"]:
+            lines.append(f"left out: {name}, for {module} is not installed (extra `{extra}`)")
     sizes = facts["to_fetch_mb"]
     lines.append(f"to fetch {sum(sizes.values()):.0f} MB: {', '.join(sizes) or 'nothing'}")
     return "\n".join(lines)

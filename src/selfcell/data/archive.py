@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from selfcell.data.parse import nearest
 from selfcell.errors import FetchError
+
+# NotImplementedError: an unknown compression; RuntimeError: an encrypted member; ValueError: sizes.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
 
 
 def extract(archive: Path, member: Sequence[str], to: Path) -> None:
@@ -22,7 +31,8 @@ def extract(archive: Path, member: Sequence[str], to: Path) -> None:
         to: the file to write.
 
     Raises:
-        FetchError: no archive, no such member, no plain file, or a name that leaves the archive.
+        FetchError: no archive or a damaged one, no such member, no plain file, or a name that
+            leaves the archive. OSError: the disk's own.
     """
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=".inner.") as folder:
         outer = archive
@@ -44,7 +54,10 @@ def _take(archive: Path, name: str, to: Path) -> None:
             _take_tar(archive, name, to)
         else:
             raise FetchError(f"{archive.name} is no archive", "zip or tar")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (*DAMAGED, OSError) as error:
+        # Of the disk. What libraries raise about bytes has no number, or is of a place before 0.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise FetchError(f"{name} of {archive.name} cannot be read: {error}") from error
 
 

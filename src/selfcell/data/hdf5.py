@@ -1,7 +1,8 @@
-"""HDF5 files as others wrote them: all that they hold must lie in them.
+"""HDF5 files as others wrote them: all that they hold must lie in them, and no more.
 
 A link or a data set may name any other file of the machine. Reading it would show that file, and
-adding to a copy would write to it, so such a file is refused before anything of it is read.
+adding to a copy would write to it, so such a file is refused before anything of it is read. And so
+is one of a few bytes that says it holds values by the thousand million: reading makes them all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import h5py
 
 
+MOST_PACKED, FREE_BYTES = 5_000, 50_000_000
+"""Bytes that a stored one may stand for (deflate reaches a thousand), and what may be beyond it."""
+
+
 @contextmanager
 def opened(path: Path, mode: str = "r", **options: Any) -> Iterator[h5py.File]:
     """An HDF5 file, `options` as h5py takes them. Raises DataError as `require_whole`, and what
@@ -29,7 +34,7 @@ def opened(path: Path, mode: str = "r", **options: Any) -> Iterator[h5py.File]:
 
 
 def require_whole(file: h5py.File) -> None:
-    """Raise DataError where a part of the file lies in another file; names the part.
+    """Raise DataError where a part of the file lies in another file, or nowhere; names the part.
 
     A soft link cannot leave the file but through an external one, which is found by itself.
     """
@@ -44,6 +49,14 @@ def require_whole(file: h5py.File) -> None:
                 raise _elsewhere(file, name, "external storage", node.external[0][0])
             if node.is_virtual:
                 raise _elsewhere(file, name, "a virtual data set", "other data sets")
+            said, held = (node.size or 0) * node.dtype.itemsize, node.id.get_storage_size()
+            if said > MOST_PACKED * held + FREE_BYTES:
+                raise DataError(
+                    f"{name!r} of {file.filename} is said to be {said} bytes, of which {held} lie"
+                    " in the file",
+                    "a file that holds all of its cells",
+                    "take the file anew from where it came",
+                )
 
 
 def _names(file: h5py.File) -> list[str]:

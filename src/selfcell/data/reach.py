@@ -8,11 +8,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from selfcell.data.artefacts import Artefact
 
 WAIT_S = 15.0
 AT_ONCE = 8
+S3 = "https://{bucket}.s3.amazonaws.com/"
 
 
 def out_of_reach(
@@ -21,8 +23,8 @@ def out_of_reach(
     """Why artefacts cannot be had, by name; those that can are left out.
 
     An address is asked for its head, a package index for the package's versions. A slice of the
-    Census is asked for at its address where that is of http; stores of another kind are taken to
-    be there.
+    Census is asked for at its address where that is of http; of an s3 store the bucket has to
+    answer, whatever it says of its own list; a store of another kind is a folder.
 
     Args:
         mirrors: as `data.fetch.fetch` takes them; the ones of http are asked first.
@@ -37,7 +39,11 @@ def out_of_reach(
         if artefact.kind == "registry":
             return _indexed(artefact, wait_s)
         address = artefact.census.address if artefact.census else artefact.url
-        return _head(address, wait_s) if address.startswith("http") else ""
+        if address.startswith("s3://"):
+            return _head(S3.format(bucket=address.split("/")[2]), wait_s, refused=True)
+        if "://" not in address:
+            return "" if Path(address).exists() else f"{address}: no such folder"
+        return _head(address, wait_s)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         reasons = list(pool.map(why, artefacts))
@@ -45,14 +51,17 @@ def out_of_reach(
     return {artefact.name: reason for artefact, reason in pairs if reason}
 
 
-def _head(address: str, wait_s: float) -> str:
-    """Empty where there is an answer, else what came instead."""
+def _head(address: str, wait_s: float, refused: bool = False) -> str:
+    """Empty where there is an answer, else what came instead; `refused`: to be forbidden to look,
+    or sent elsewhere, is an answer."""
     headers = {"User-Agent": "selfcell"}
     request = urllib.request.Request(address, headers=headers, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=wait_s):
             return ""
     except urllib.error.HTTPError as error:
+        if refused and error.code in (301, 307, 400, 403):
+            return ""
         return f"{address}: {error.code} {error.reason}"
     except OSError as error:  # no route, no name, no answer in time
         return f"{address}: {getattr(error, 'reason', error)}"

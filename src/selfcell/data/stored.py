@@ -83,6 +83,9 @@ class StoredRows:
     def __getitem__(self, rows: slice) -> sparse.csr_matrix:
         indptr = self._indptr[rows.start : rows.stop + 1]
         part = slice(int(indptr[0]), int(indptr[-1]))
+        if part.stop - part.start > (len(indptr) - 1) * self.shape[1]:
+            got = f"{part.stop - part.start} values in {len(indptr) - 1} rows"
+            raise ValueError(f"{got} of {self.shape[1]} columns")
         parts = self._data[part], self._indices[part], indptr - indptr[0]
         block = sparse.csr_matrix(parts, shape=(len(indptr) - 1, self.shape[1]))
         block.check_format()  # SciPy writes outside of its arrays where a damaged file says so

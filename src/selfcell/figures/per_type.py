@@ -40,6 +40,9 @@ def draw(frame: pd.DataFrame) -> Figure:
         for index, (target, corpus, own) in enumerate(panels):
             _panel(axes[index], own, keys)
             second = style.learned_on(corpus, own.role.iloc[0])
+            if own.n_failed.any():
+                failed = own.drop_duplicates("comparison").n_failed.sum()
+                second = f"{second}; {failed} runs failed"
             style.title(axes[index], index, style.target_name(target), second)
             axes[index].set_xlabel("change in F1")
             axes[index].locator_params(axis="x", nbins=5)

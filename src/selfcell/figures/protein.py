@@ -27,6 +27,7 @@ METRICS = (
     *("spearman_protein_median", "spearman_cell", "spearman_flat"),
 )
 REGIME = "all"
+HIDDEN = ("perfect", "permuted")  # the table keeps them
 
 
 def table(files: Sequence[Path]) -> pd.DataFrame:
@@ -51,5 +52,6 @@ def draw(frame: pd.DataFrame) -> Figure:
     require(frame, COLUMNS, "protein")
     regime = REGIME if (frame.regime == REGIME).any() else frame.regime.iloc[-1]
     shown = frame[(frame.regime == regime) & frame.metric.isin(list(DRAWN))]
+    shown = shown[~shown.method.isin(HIDDEN)]
     # Neighbours stand beside the ridge readout for one method; the table holds them for all.
     return dots.draw(shown[(shown.readout != "knn5") | (shown.method == "random_mask")], DRAWN)

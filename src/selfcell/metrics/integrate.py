@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from selfcell.errors import ConfigError, DataError
 from selfcell.tasks.neighbours import nearest
@@ -85,17 +87,21 @@ def values(
     scib = library()
     z_ND = np.ascontiguousarray(z_ND, dtype=np.float32)
     wide, narrow = (_neighbours(z_ND, k) for k in (WIDE, NARROW))
-    found = {
-        "isolated_labels": scib.isolated_labels(z_ND, type_N, batch_N),
-        "silhouette": scib.silhouette_label(z_ND, type_N),
-        "clisi": scib.clisi_knn(wide, type_N),
-        "bras": scib.bras(z_ND, type_N, batch_N, chunk_size=CHUNK),
-        "ilisi": scib.ilisi_knn(wide, batch_N),
-        "kbet": kbet(z_ND, type_N, batch_N),
-        "graph_connectivity": scib.graph_connectivity(narrow, type_N),
-        "pcr": pcr(z_ND, batch_N, before_ND),
-        **clusters(z_ND, type_N),
+    parts: dict[str, Callable[[], float | dict[str, float]]] = {
+        "isolated_labels": lambda: scib.isolated_labels(z_ND, type_N, batch_N),
+        "silhouette": lambda: scib.silhouette_label(z_ND, type_N),
+        "clisi": lambda: scib.clisi_knn(wide, type_N),
+        "bras": lambda: scib.bras(z_ND, type_N, batch_N, chunk_size=CHUNK),
+        "ilisi": lambda: scib.ilisi_knn(wide, batch_N),
+        "kbet": lambda: kbet(z_ND, type_N, batch_N),
+        "graph_connectivity": lambda: scib.graph_connectivity(narrow, type_N),
+        "pcr": lambda: pcr(z_ND, batch_N, before_ND),
+        "clusters": lambda: clusters(z_ND, type_N),
     }
+    found: dict[str, float] = {}
+    for name, part in tqdm(parts.items(), desc="integration", unit="metric", mininterval=1.0):
+        value = part()
+        found |= value if isinstance(value, dict) else {name: value}
     # LISI comes of a search that ends at a tolerance, and may miss its bounds by as much.
     return total({name: float(np.clip(value, 0.0, 1.0)) for name, value in found.items()})
 

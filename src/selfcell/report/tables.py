@@ -150,12 +150,18 @@ def health(models: pd.DataFrame) -> list[list[str]]:
                 words.number(float(own.threshold.iloc[0]), "g"),
                 span(own.effective_rank, ".1f"),
                 span(own.spread, ".2f"),
+                span(own.difficulty, ".2f"),
+                span(own.alignment, ".2f"),
+                span(own.uniformity, ".2f"),
             ]
         )
     return rows
 
 
-HEALTH = (*("Corpus", "Method", "Runs", "Gate", "Value", "Threshold", "Effective rank", "Spread"),)
+HEALTH = (
+    *("Corpus", "Method", "Runs", "Gate", "Value", "Threshold", "Effective rank", "Spread"),
+    *("Difficulty", "Alignment", "Uniformity"),
+)
 
 
 def costs(runs: pd.DataFrame) -> list[list[str]]:

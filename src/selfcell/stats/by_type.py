@@ -29,6 +29,7 @@ TYPE_CHANGES = Table(
         *(Column(name, "number", nullable=True) for name in ("low", "high")),
         Column("regimes"),
         *(Column(name, "integer", minimum=1) for name in ("n_seeds", "n_draws")),
+        Column("n_failed", "integer", minimum=0),
     ),
     key=("target", "corpus", "comparison", "label"),
 )
@@ -38,10 +39,10 @@ def changes(scores: pd.DataFrame, truths: Mapping[str, Truth], spec: Spec) -> pd
     """The table `TYPE_CHANGES`: crossed 95 % intervals of paired differences in F1, by type.
 
     The rivals are the PCA probe with the better mean macro-F1 over all types, and the network
-    from scratch. n_pool and share: cells of the type in the training pool.
+    from scratch. n_pool and share: cells of the type in the training pool. n_failed: runs of either
+    side (a seed, a draw) that have no difference because they failed.
     """
-    rows = scores[(scores.task == "annotate") & (scores.metric == "f1") & (scores.status == "ok")]
-    rows = of_study(rows)
+    rows = of_study(scores[(scores.task == "annotate") & (scores.metric == "f1")])
     rows = rows[~rows.corpus.isin(spec.beside)]
     found = []
     mae = rows[rows.method == "random_mask"]
@@ -54,11 +55,20 @@ def changes(scores: pd.DataFrame, truths: Mapping[str, Truth], spec: Spec) -> pd
             (FROZEN, own[own.readout == "probe"], _best_pca(others)),
             (TUNED, own[own.readout == "head"], heads[heads.method == "scratch"]),
         ):
+            bad = sum(_failed(side) for side in (a, b))
+            a, b = (side[side.status == "ok"] for side in (a, b))
             for row in _changes(a, b):
                 n = pool[str(row["label"])]
                 share = n / sum(pool.values())
-                found.append({**head, "comparison": comparison, **row, "n_pool": n, "share": share})
+                size = {"n_pool": n, "share": share, "n_failed": bad}
+                found.append({**head, "comparison": comparison, **row, **size})
     return pd.DataFrame(found, columns=list(TYPE_CHANGES.names))
+
+
+def _failed(side: pd.DataFrame) -> int:
+    """Runs of one side of a comparison that failed."""
+    bad = side[side.status != "ok"]
+    return len(bad[["seed", "regime", "draw"]].drop_duplicates())
 
 
 def _best_pca(rows: pd.DataFrame) -> pd.DataFrame:

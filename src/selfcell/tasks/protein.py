@@ -52,6 +52,7 @@ class Data:
         split: the split file. pool: cells of the pool.
         x_PG, x_NG: float32 log1p expression. y_PQ, y_NQ: float32 normalised proteins.
         batch_PK, batch_NK: float32 one-hot batch of each cell; zero for batches not trained on.
+        in_batch_N: text, batch of each test cell.
     """
 
     split: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Data:
     y_NQ: np.ndarray
     batch_PK: np.ndarray
     batch_NK: np.ndarray
+    in_batch_N: np.ndarray
 
     @classmethod
     def read(cls, stores: Mapping[str, Store], split: Mapping[str, Any], how: str) -> Data:
@@ -79,7 +81,7 @@ class Data:
         ]
         known = np.unique(names[0])
         batch_PK, batch_NK = ((own[:, None] == known).astype(np.float32) for own in names)
-        return cls(split, cells[0], x_PG, x_NG, y_PQ, y_NQ, batch_PK, batch_NK)
+        return cls(split, cells[0], x_PG, x_NG, y_PQ, y_NQ, batch_PK, batch_NK, names[1])
 
     def draws(self) -> Iterator[tuple[str, int, np.ndarray]]:
         """(regime, draw, positions in the pool) of each draw."""

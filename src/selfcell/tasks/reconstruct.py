@@ -46,6 +46,7 @@ class Molecules:
         gene_ids: the vocabulary. pool, test: halves of the cells.
         scored_G: bool, genes that are scored.
         mean_G: float32 mean over the pool of the half to score.
+        batch_N: text, batch of each test cell.
     """
 
     keys: Mapping[str, str]
@@ -55,16 +56,17 @@ class Molecules:
     test: Halves
     scored_G: np.ndarray
     mean_G: np.ndarray
+    batch_N: np.ndarray
 
     @classmethod
     def read(cls, store: Store, split: Mapping[str, Any], spec: Thinning, draw: int) -> Molecules:
         """Read and divide the cells of a target; the same in every job."""
-        halves = {}
+        cells, halves = {}, {}
         for side in ("pool", "test"):
-            cells = StoreCells.named(store, fewest_hash(split[side], spec.max_cells))
-            counts = cells.rows(np.arange(len(cells.ids)))
+            own = StoreCells.named(store, fewest_hash(split[side], spec.max_cells))
             rng = generator("thinning", split["target"], side, draw)
-            halves[side] = thin(counts, cells.total_N, rng)
+            halves[side] = thin(own.rows(np.arange(len(own.ids))), own.total_N, rng)
+            cells[side] = own
         present_G = np.bincount(halves["test"].hidden_NG.indices, minlength=len(store.gene_ids)) > 0
         return cls(
             keys={"target": split["target"], "split": split["hash"]},
@@ -73,6 +75,7 @@ class Molecules:
             **halves,
             scored_G=store.measured_G & present_G,
             mean_G=np.asarray(halves["pool"].hidden_NG.mean(0), dtype=np.float32).ravel(),
+            batch_N=cells["test"].column("batch").astype(str),
         )
 
     @property

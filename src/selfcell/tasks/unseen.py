@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from tqdm import tqdm
 
 from selfcell.baselines.random_encoder import embed
 from selfcell.data.cells import StoreCells, log_normalise
@@ -199,7 +200,7 @@ class Rows:
     def predict(self, shares: Sequence[float], readout: str, fit: Callable[..., Predict]) -> None:
         """Score what `fit` learns from each draw's labels; it is given the draw's number, its
         positions in the reference and their codes."""
-        for regime, draw, rows in self.data.truth.each_draw():
+        for regime, draw, rows in self._each_draw():
             run = self._run(regime, draw, readout, len(rows), "ok")
             learned = fit(draw, rows, self.data.truth.pool_P[rows])
             for level, view in self.data.views(shares, draw):
@@ -214,7 +215,7 @@ class Rows:
     ) -> None:
         """Score readouts of an embedding, fitted on the labelled cells of the reference."""
         classes = len(self.data.truth.classes)
-        for regime, draw, rows in self.data.truth.each_draw():
+        for regime, draw, rows in self._each_draw():
             z_PD, y_P = encode(self.data.x_PG[rows]), self.data.truth.pool_P[rows]
             fitted = {name: READOUTS[name]() for name in usable(readouts, regime)}
             for level, view in self.data.views(shares, draw):
@@ -228,6 +229,12 @@ class Rows:
                         predicted_N = readout.predict(z_ND)[0]
                     run = self._run(regime, draw, name, len(rows), found)
                     self.add(predicted_N, view.left_G, level, run)
+
+    def _each_draw(self) -> Iterator[tuple[str, int, np.ndarray]]:
+        """Draws of labels, counted on a bar."""
+        title = f"{self.keys['method']} on {self.data.keys['target']}"
+        every = list(self.data.truth.each_draw())
+        return iter(tqdm(every, desc=title, unit="draw", mininterval=1.0))
 
     def _run(self, regime: str, draw: int, readout: str, n: int, status: str) -> dict[str, Any]:
         size = {"n_labels": n, "n_train": n}
