@@ -9,6 +9,7 @@ PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
 TESTS ?=
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,7 +43,7 @@ study: $(VENV)/study  ## run the study of CONFIG: tables, figures, report
 	@echo "report       $(RESULTS)/report.html"
 
 test: $(VENV)/dev  ## every test; bare pytest is the fast part
-	$(BIN)/pytest -m "" $(TESTS)
+	$(BIN)/pytest -m "" --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 figures: $(VENV)/study  ## redraw results/released from its tables, without training
 	$(SNAKEMAKE) --snakefile workflow/redraw.smk --forceall

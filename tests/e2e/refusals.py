@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,23 +19,16 @@ def call(name: str, *options: object, limit: int | None = None) -> subprocess.Co
 
 def run(command: list[str], folder: Path, limit: int | None) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder. Root is denied its privilege to write where it may not."""
-
-    def before() -> None:
-        import ctypes
-        import resource
-
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # drop CAP_DAC_OVERRIDE from the bounding set
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+    # Set by `setpriv` and `prlimit`, not between fork and exec: jax, once imported, forbids forks.
+    bounds = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
+    bounds += [] if limit is None else ["prlimit", f"--fsize={limit}"]
     return subprocess.run(
-        command,
+        [*bounds, *command],
         cwd=folder,
         env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=before,
     )
 
 

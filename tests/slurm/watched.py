@@ -82,15 +82,15 @@ class Training:
         it is called. `held` is then a step it has reached."""
         self.run.wait(lambda: len(self.processes()) > 0)
         (process,) = self.processes()
-        self._inch(process, lambda: 0 in self.steps())
+        self.inch(process, lambda: 0 in self.steps())
         time.sleep(1.2)  # the bar is drawn once a second
-        self._inch(process, lambda: len(self.steps()) > 1)
+        self.inch(process, lambda: len(self.steps()) > 1)
         self.held = self.steps()[1]
         return process
 
-    def _inch(self, process: int, ready: Callable[[], bool]) -> None:
-        """Let the process run for moments until something is so; it is stopped then. It trains for
-        less than a second, which a busy machine might not leave to whoever watches it."""
+    def inch(self, process: int, ready: Callable[[], bool]) -> None:
+        """Let a process that is held run for moments until something is so; it is stopped then. It
+        trains for less than a second, which a busy machine might not leave to whoever watches."""
 
         def moment() -> bool:
             os.kill(process, signal.SIGCONT)

@@ -55,8 +55,11 @@ rule pretrain:
         folder=MODEL,
         state=STATE,
         code=lambda wildcards: code("pretrain", STUDY.module(wildcards.method)),
+    # SIGTERM, sent to all processes of a job, is the training's to answer: the shell waits for it,
+    # and who writes its log stays to the end.
     shell:
+        "trap : TERM; "
         f"python3 {SCRIPTS}/pretrain.py"
         " --spec {params.spec:q} {params.stores} {params.splits}"
         " {params.gene_sets} --code {params.code} --state {params.state} --threads {threads}"
-        " --nodes {resources.nodes} --out {params.folder} 2> >(tee {log} >&2)"
+        " --nodes {resources.nodes} --out {params.folder} 2> >(trap '' TERM; tee {log} >&2)"
