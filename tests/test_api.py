@@ -257,3 +257,14 @@ def test_importing_the_package_loads_nothing() -> None:
     code = "import sys, selfcell\nprint(*sys.modules)\nassert not hasattr(selfcell, 'lod')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "pandas", "selfcell.api"} & set(done.stdout.split())
+
+
+def test_what_is_no_anndata_is_refused(model: Model) -> None:
+    with pytest.raises(DataError, match=r"'cells' is of type str; needed: AnnData.*read_h5ad"):
+        model.embed("cells.h5ad")  # type: ignore[arg-type]
+
+
+def test_an_unknown_readout_is_told_those_of_users(model: Model) -> None:
+    cells = user_cells(40)
+    with pytest.raises(ConfigError, match="there are: knn1, knn5, probe, prototype$"):
+        model.annotate(cells, cells, readout="forest")

@@ -77,6 +77,9 @@ def test_threads_are_limited_before_anything_is_imported() -> None:
     [
         (OSError(errno.EACCES, "told", "out/a"), "Permission denied: out/a; remedy: make it"),
         (RuntimeError(f"sync failed: {os.strerror(errno.ENOSPC)} (28)"), "remedy: free some disk"),
+        (RuntimeError("alloc: error code 12 (Cannot allocate memory)"), "remedy: narrower layers"),
+        (MemoryError("Unable to allocate 9 TiB"), "Unable to allocate 9 TiB; remedy: narrower"),
+        (RuntimeError("CUDA out of memory. Tried 9 GiB"), "remedy: narrower layers"),
         (OSError("Truncated file"), ""),
         (KeyError("No such thing"), ""),
     ],

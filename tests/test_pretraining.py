@@ -11,6 +11,7 @@ import torch
 
 import selfcell
 from selfcell.convert import to_store
+from selfcell.data.store import Store
 from selfcell.errors import ConfigError, DataError, StoreError
 from tests.cells import SETTINGS, embedding, in_layer, small_model, user_cells
 
@@ -84,7 +85,9 @@ def test_a_store_gives_the_model_that_its_cells_give(tmp_path: Path) -> None:
     assert stored.trained.about["corpus"]["n_cells"] == cells.n_obs
     plain = small_model(cells)
     assert stored.trained.gene_ids == plain.trained.gene_ids
-    assert np.isfinite(embedding(stored, cells)).all()
+    found = embedding(stored, cells)
+    opened = selfcell.pretrain(Store.open(tmp_path / "cells.store"), **options)
+    assert np.isfinite(found).all() and np.array_equal(embedding(opened, cells), found)
 
 
 def test_options_that_do_not_go_with_a_store_are_refused(tmp_path: Path) -> None:

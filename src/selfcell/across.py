@@ -36,7 +36,7 @@ class Integration(Section):
     methods: list[Name] | None = None
     """Methods evaluated; null: all."""
     seeds: int = Field(1, ge=1, le=1000)
-    """The first so many pre-training seeds."""
+    """The first so many pre-training seeds, or all where there are fewer."""
     max_cells: int = Field(3000, ge=100, le=10**7)
     """At most so many cells of each target."""
     min_cells: int = Field(10, ge=1, le=10**6)

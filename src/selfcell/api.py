@@ -26,7 +26,7 @@ from selfcell.data.registry import DatasetSpec
 from selfcell.data.specs import MIN_FOUND
 from selfcell.errors import ConfigError, DataError
 from selfcell.tasks import model as folder
-from selfcell.tasks.readouts import FEWEST, READOUTS
+from selfcell.tasks.readouts import FEWEST, RE_SCORES, READOUTS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -138,7 +138,8 @@ class Model:
         readout.
         """
         if readout not in READOUTS:
-            raise ConfigError(f"unknown readout {readout!r}", nearest(readout, READOUTS))
+            offered = [name for name in READOUTS if name not in RE_SCORES]
+            raise ConfigError(f"unknown readout {readout!r}", nearest(readout, offered))
         if not label:
             raise ConfigError("no label column", "the reference's obs column of labels")
         _require_own_place(adata, copy)
@@ -189,7 +190,8 @@ def load(path: Path | str, revision: str | None = None) -> Model:
 
 
 def _require_own_place(adata: AnnData, copy: bool) -> None:
-    """A view becomes an AnnData of its own where it is written to; one of a file cannot."""
+    """Refuse what is no AnnData, and a view of a file, which nothing can be written to."""
+    own.require_anndata(adata, "cells")
     if adata.is_view and adata.isbacked and not copy:
         raise DataError(
             "the cells are a view of a backed AnnData, to which nothing can be written",

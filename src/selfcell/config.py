@@ -213,6 +213,7 @@ class Config(Section):
                 self._meet(where, names)
         if self.unseen:
             _known("unseen.methods", self.unseen.methods or [], methods)
+            _unique("unseen.shares", [f"{share:g}" for share in self.unseen.shares])
         queries = {target.name: target.dataset for target in self.targets}
         for own in self._unseen:
             where = f"unseen.targets.{own.name}"

@@ -35,6 +35,7 @@ REMEDIES = {
     errno.EACCES: "make it writable, or choose another folder",
     errno.EPERM: "make it writable, or choose another folder",
     errno.EROFS: "make it writable, or choose another folder",
+    errno.ENOMEM: "narrower layers, fewer cells or a smaller batch, or a machine with more memory",
     errno.ENOENT: "correct the path, or make the file first",
 }
 
@@ -129,10 +130,14 @@ def _fault(error: BaseException) -> str:
         return f"{os.strerror(error.errno)}: {place}" + (f"; remedy: {remedy}" if remedy else "")
     cause: BaseException | None = error
     while cause:
+        if isinstance(cause, MemoryError) or "CUDA out of memory" in str(cause):
+            said = " ".join(str(cause).split()) or os.strerror(errno.ENOMEM)
+            return f"{said}; remedy: {REMEDIES[errno.ENOMEM]}"
         # Libraries written in other languages put the system's words into an error of their own.
-        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM):
             if os.strerror(number) in str(cause):
-                return f"{os.strerror(number)}: while writing; remedy: {REMEDIES[number]}"
+                place = "" if number == errno.ENOMEM else ": while writing"
+                return f"{os.strerror(number)}{place}; remedy: {REMEDIES[number]}"
         cause = cause.__cause__ or cause.__context__
     return ""
 

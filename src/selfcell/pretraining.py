@@ -38,7 +38,7 @@ NO_LICENCE = "not stated; the cells it was trained on keep the licence of their 
 
 
 def pretrain(
-    cells: AnnData | Path | str,
+    cells: AnnData | Store | Path | str,
     method: str = "random_mask",
     *,
     layer: str | None = None,
@@ -62,9 +62,9 @@ def pretrain(
     The cells are held in memory. A loss that diverges leaves a model of status "diverged".
 
     Args:
-        cells: AnnData; or the folder of a store, as `selfcell convert` and a study write it. The
-            cells and genes of a store are taken as they are, so `layer`, `gene_ids`, `gene_table`
-            and `min_genes` do not go with one.
+        cells: AnnData; or a store, opened or its folder, as `selfcell convert` and a study write
+            it. The cells and genes of a store are taken as they are, so `layer`, `gene_ids`,
+            `gene_table` and `min_genes` do not go with one.
         method: a key of `selfcell.methods.METHODS`. params: its hyper-parameters.
         layer, gene_ids: as in `Model.embed`.
         gene_sets: GMT file of gene sets (symbols), for methods of gene programmes.
@@ -94,7 +94,8 @@ def pretrain(
     programmes = read_gmt(gene_sets) if gene_sets else {}
     how: dict[str, Any] = {"layer": layer, "gene_ids": gene_ids}
     how |= {"gene_table": gene_table, "min_genes": min_genes}
-    passed = _stored(Path(cells), how) if isinstance(cells, Path | str) else _passed(cells, **how)
+    stored = isinstance(cells, Store | Path | str)
+    passed = _stored(cells, how) if stored else _passed(cells, **how)
     return _trained(spec, passed, chosen, programmes, licence)
 
 
@@ -130,7 +131,8 @@ def _trained(
     return _model(spec, corpus, result, inputs, licence)
 
 
-def _stored(path: Path, how: Mapping[str, Any]) -> AnnData:
+def _stored(cells: Store | Path | str, how: Mapping[str, Any]) -> AnnData:
+    path = cells.path if isinstance(cells, Store) else Path(cells)
     if path.is_file():
         raise ConfigError(
             f"{path} is a file",
@@ -143,7 +145,7 @@ def _stored(path: Path, how: Mapping[str, Any]) -> AnnData:
             "a store alone: its cells and genes are taken as they are",
             "leave that out, or give the file that the store was made of",
         )
-    return Store.open(path).to_anndata()
+    return (cells if isinstance(cells, Store) else Store.open(path)).to_anndata()
 
 
 def _passed(

@@ -67,10 +67,15 @@ def two_named(cells: AnnData) -> None:
     cells.obs["cell_type"] = pd.Categorical(["a"] * (cells.n_obs - 1) + ["b"])
 
 
+def one_name(cells: AnnData) -> None:
+    cells.obs_names = ["c"] * cells.n_obs
+
+
 def empty(cells: AnnData) -> None:
     cells.obs["cell_type"] = "nan"
 
 
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -78,6 +83,7 @@ def empty(cells: AnnData) -> None:
         (floats, "holds non-integers"),
         (one_donor, "'donor' holds 1 donors or batches"),
         (two_named, "1 usable types; left out: b"),
+        (one_name, "1 duplicated cell names"),
         (empty, "'cell_type' is empty for every cell"),
     ],
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from selfcell import cli
 from selfcell.errors import SelfcellError
 
 SECONDS = 20_000  # milliseconds of one case; a reader that hangs fails by it
@@ -86,7 +90,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in found}
 
 
-@contextmanager
+@contextlib.contextmanager
 def nothing_but(folder: Path, *written: str) -> Iterator[None]:
     """Fail where the block leaves other files below `folder` than these and those before."""
     before = files(folder)
@@ -101,3 +105,25 @@ def refused_or_done(reader: Callable[[], Any]) -> Any:
         return reader()
     except SelfcellError:
         return None
+
+
+def answer(path: Path) -> int:
+    """Exit code of `selfcell doctor`; anything else than an exit is a fault."""
+    hooks = sys.excepthook, sys.unraisablehook
+    said, complained = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(complained),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of libraries, about what is wrong with the file
+        try:
+            cli.main(["doctor", str(path)])
+        except SystemExit as end:
+            code = int(end.code or 0)
+    sys.excepthook, sys.unraisablehook = hooks
+    assert "Traceback" not in complained.getvalue()
+    if code == 2:
+        assert complained.getvalue().startswith("error: ")
+    return code

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import sys
-import warnings
 from pathlib import Path
 
 import anndata
@@ -19,7 +16,7 @@ from scipy import sparse
 
 from selfcell import cli
 from tests.cells import user_cells
-from tests.fuzz.hostile import TEXT, cases, damaged, nothing_but
+from tests.fuzz.hostile import TEXT, answer, cases, damaged, nothing_but
 
 ODD = "12 letters: é, ü, 'x'"
 
@@ -40,28 +37,6 @@ def h5ad(cells: anndata.AnnData) -> bytes:
 
 SMALL = user_cells(12)[:, :8].copy()
 FILE = h5ad(SMALL)
-
-
-def answer(path: Path) -> int:
-    """Exit code of `selfcell doctor`; anything else than an exit is a fault."""
-    hooks = sys.excepthook, sys.unraisablehook
-    said, complained = io.StringIO(), io.StringIO()
-    code = 0
-    with (
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(complained),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # of libraries, about what is wrong with the file
-        try:
-            cli.main(["doctor", str(path)])
-        except SystemExit as end:
-            code = int(end.code or 0)
-    sys.excepthook, sys.unraisablehook = hooks
-    assert "Traceback" not in complained.getvalue()
-    if code == 2:
-        assert complained.getvalue().startswith("error: ")
-    return code
 
 
 def test_the_undamaged_file_is_read(folder: Path) -> None:

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import selfcell
 from selfcell.errors import StoreError
@@ -83,6 +85,18 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
         selfcell.load(
             altered(GOLDEN, tmp_path / "b", gene_ids=genes, vocabulary=folder.short_hash(genes))
         )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    copy = altered(GOLDEN, tmp_path / "model")
+    with safe_open(copy / "weights.safetensors", framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    weights["encoder.layers.0.weight"][0, 0] = value
+    save_file(weights, copy / "weights.safetensors", metadata)
+    with pytest.raises(StoreError, match=r"no finite numbers, first in encoder\.layers\.0\.weight"):
+        selfcell.load(copy)
 
 
 @pytest.mark.parametrize("number", range(1, folder.FORMAT + 1))

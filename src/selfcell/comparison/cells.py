@@ -75,7 +75,9 @@ def look(
     with own.opened(path) as adata:
         for option, column in (("--labels", labels), ("--batch", batch)):
             _require_column(adata, option, column)
-        matrix = own.Matrix.of(adata, layer or None, own.spec_of(study, gene_ids))
+        spec = own.spec_of(study, gene_ids)
+        contract.check_cell_names(adata, spec)
+        matrix = own.Matrix.of(adata, layer or None, spec)
         next(matrix.counts())
         _require_human(matrix, path)
         sides = _sides(adata, study, labels, batch, min_test)
@@ -128,7 +130,9 @@ def _look_at_corpus(path: Path, layer: str, cells: Cells) -> None:
             "leave --corpus out",
         )
     with own.opened(path) as adata:
-        matrix = own.Matrix.of(adata, layer or None, own.spec_of(path.name))
+        spec = own.spec_of(path.name)
+        contract.check_cell_names(adata, spec)
+        matrix = own.Matrix.of(adata, layer or None, spec)
         next(matrix.counts())
         _require_human(matrix, path)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from selfcell.data.parse import nearest
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 UUID = r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"
 CELLXGENE = "https://datasets.cellxgene.cziscience.com"
 CENSUS = "s3://cellxgene-census-public-us-west-2/cell-census/{version}/soma/"

@@ -38,7 +38,7 @@ def check_all_but_counts(adata: AnnData, spec: DatasetSpec) -> None:
         DataError: the first thing that is wrong, its place, and the remedy.
     """
     check_names(adata, spec)
-    _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
+    check_cell_names(adata, spec)
     if "protein" in adata.obsm:
         _check_protein(adata, spec)
 
@@ -47,6 +47,11 @@ def check_names(adata: AnnData, spec: DatasetSpec) -> None:
     """What of `check` needs neither counts nor cell names: the columns are there, genes unique."""
     _check_columns(adata, spec)
     _check_genes(adata, spec)
+
+
+def check_cell_names(adata: AnnData, spec: DatasetSpec) -> None:
+    """Raises DataError where two cells have one name."""
+    _check_unique(adata.obs_names, "cell names", spec, "call obs_names_make_unique() on it")
 
 
 def first_wrong(matrix: Any) -> int | None:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from selfcell.data import contract, genes, tally
 from selfcell.data.parse import nearest
-from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks
+from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks, whole_zarr
 from selfcell.data.registry import Artefact, DatasetSpec, Source
 from selfcell.data.specs import MIN_FOUND
 from selfcell.data.stored import in_memory, on_disk, rows_of
@@ -45,6 +45,15 @@ def spec_of(name: str, gene_ids: str = "", label: str = "") -> DatasetSpec:
     return DatasetSpec(name=name, source=source, gene_ids=gene_ids, label=label)
 
 
+def require_anndata(cells: object, name: str) -> None:
+    """Raise DataError for cells of another kind, such as the path of a file."""
+    import anndata
+
+    if not isinstance(cells, anndata.AnnData):
+        kind = type(cells).__name__
+        raise DataError(f"{name!r} is of type {kind}", "AnnData", "anndata.read_h5ad(FILE)")
+
+
 @dataclass(frozen=True)
 class Matrix:
     """One matrix of a file.
@@ -64,10 +73,11 @@ class Matrix:
     def of(cls, adata: AnnData, layer: str | None, spec: DatasetSpec) -> Matrix:
         """X, the layer of that name, or `raw`.
 
-        Raises DataError: there is no such layer, no cell or no gene.
+        Raises DataError: no AnnData, no such layer in it, no cell or no gene.
         """
         import anndata
 
+        require_anndata(adata, spec.name)
         layers = layers_of(adata)
         if layer and layer not in layers:
             raise DataError(
@@ -253,7 +263,9 @@ def opened(path: Path) -> Iterator[AnnData]:
         raise DataError(f"{path} does not exist", "a file of cells", "correct the path")
     spec = spec_of("file")
     if (kind := format_of(path, spec)) != "h5ad":
-        yield _zarr(path) if kind == "zarr" else read(path, spec)
+        with readable(str(path), kind):
+            adata = whole_zarr(path) if kind == "zarr" else read(path, spec)
+        yield adata
         return
     with ExitStack() as stack:
         with readable(str(path), "h5ad"):
@@ -270,11 +282,3 @@ def raw_counts(path: Path, spec: DatasetSpec) -> Iterator[Matrix]:
     with opened(path) as adata:
         # what was converted has its counts in X, whichever layer they came from
         yield Matrix.of(adata, None if CONVERTED in adata.uns else spec.layer, spec)
-
-
-def _zarr(path: Path) -> AnnData:
-    """With all its layers. Raises DataError."""
-    import anndata
-
-    with readable(str(path), "zarr"):
-        return anndata.io.read_zarr(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -20,7 +20,7 @@ Column = Literal["donor", "batch", "condition"]
 MIN_FOUND = 0.5
 """Share of a model's genes that a file must hold: with half of its input missing a network sees
 cells unlike any it was trained on."""
-Where = dict[Column, tuple[str, ...]]
+Where = dict[Column, Annotated[tuple[str, ...], Field(min_length=1)]]
 Regime = int | Literal["all"]
 
 

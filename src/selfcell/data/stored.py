@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from selfcell.data import hdf5
-from selfcell.data.readers import CONVERTED
+from selfcell.data.readers import CONVERTED, sound
 from selfcell.errors import readable
 
 if TYPE_CHECKING:
@@ -104,6 +104,4 @@ def rows_of(values: Any) -> Any:
 def in_memory(values: Any, name: str) -> Any:
     """A sparse matrix on disk, read whole, as CSR. Raises DataError where it is damaged."""
     with readable(f"data set {name!r}", "h5ad"):
-        matrix = values.to_memory()
-        matrix.check_format()
-        return matrix.tocsr()
+        return sound(values.to_memory()).tocsr()

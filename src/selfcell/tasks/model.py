@@ -200,6 +200,9 @@ def load(folder: Path) -> Trained:
         decoder = _decoder(weights, genes, about["spec"]["params"], network)
     except (RuntimeError, ValueError) as error:
         raise StoreError(f"{folder}: weights do not fit model.json ({error})") from error
+    if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+        got = f"{folder}: weights that are no finite numbers, first in {broken[0]}"
+        raise StoreError(got, "a model whose training did not diverge", "pre-train it again")
     own = {name: value for name, value in weights.items() if name != DECODED}
     return Trained(encoder.eval(), decoder, about["gene_ids"], about["status"], about, own)
 
