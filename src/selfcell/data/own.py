@@ -19,9 +19,9 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from selfcell.data import contract, genes, tally
+from selfcell.data import contract, genes, tally, zarrs
 from selfcell.data.parse import nearest
-from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks, whole_zarr
+from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
 from selfcell.data.specs import MIN_FOUND
 from selfcell.data.stored import in_memory, on_disk, rows_of
@@ -264,7 +264,7 @@ def opened(path: Path) -> Iterator[AnnData]:
     spec = spec_of("file")
     if (kind := format_of(path, spec)) != "h5ad":
         with readable(str(path), kind):
-            adata = whole_zarr(path) if kind == "zarr" else read(path, spec)
+            adata = zarrs.whole(path) if kind == "zarr" else read(path, spec)
         yield adata
         return
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selfcell.data import hdf5
+from selfcell.data import hdf5, zarrs
 from selfcell.data.fetch import obtain
 from selfcell.data.joins import JOINS
 from selfcell.data.parse import nearest
@@ -128,7 +128,7 @@ def _sparse_rows(node: Any, read_elem: Callable[[Any], Any]) -> csr_matrix:
     from scipy import sparse
 
     if not isinstance(node, h5py.Dataset):
-        matrix = sparse.csr_matrix(sound(read_elem(node)))
+        matrix = sparse.csr_matrix(zarrs.sound(read_elem(node)))
         return matrix if matrix.dtype == np.float32 else matrix.astype(np.float64)
     if node.ndim != 2:
         raise ValueError(f"a matrix of {node.ndim} dimensions")
@@ -166,7 +166,7 @@ def read_10x_h5(path: Path, spec: DatasetSpec) -> AnnData:
             }
         )
         barcodes = group["barcodes"].asstr()[:]
-    matrix = sound(sparse.csr_matrix(parts, shape=(n_cells, n_features)))
+    matrix = zarrs.sound(sparse.csr_matrix(parts, shape=(n_cells, n_features)))
     return _from_features(matrix, barcodes, features)
 
 
@@ -218,32 +218,13 @@ def read_zarr(path: Path, spec: DatasetSpec) -> AnnData:
     import anndata
     from scipy import sparse
 
-    adata = whole_zarr(path)
+    adata = zarrs.whole(path)
     if spec.layer and spec.layer not in adata.layers:
         raise DataError(f"{path} has no layer {spec.layer!r}", nearest(spec.layer, adata.layers))
     chosen = adata.layers[spec.layer] if spec.layer else adata.X
     result = anndata.AnnData(X=sparse.csr_matrix(chosen), obs=adata.obs, var=adata.var)
     result.uns["layers"] = list(adata.layers)
     return result
-
-
-def whole_zarr(path: Path) -> AnnData:
-    """AnnData-zarr with all its matrices. Raises ValueError for a damaged one, and whatever zarr
-    and anndata raise."""
-    import anndata
-
-    adata = anndata.io.read_zarr(path)
-    for matrix in (adata.X, *adata.layers.values(), *([adata.raw.X] if adata.raw else [])):
-        sound(matrix)
-    return adata
-
-
-def sound(matrix: Any) -> Any:
-    """The same matrix. Raises ValueError for a sparse one whose indices lead out of it: SciPy would
-    write there."""
-    if hasattr(matrix, "check_format"):
-        matrix.check_format()
-    return matrix
 
 
 def write_h5ad(adata: AnnData, path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from selfcell.data import hdf5
-from selfcell.data.readers import CONVERTED, sound
+from selfcell.data import hdf5, zarrs
+from selfcell.data.readers import CONVERTED
 from selfcell.errors import readable
 
 if TYPE_CHECKING:
@@ -104,4 +104,4 @@ def rows_of(values: Any) -> Any:
 def in_memory(values: Any, name: str) -> Any:
     """A sparse matrix on disk, read whole, as CSR. Raises DataError where it is damaged."""
     with readable(f"data set {name!r}", "h5ad"):
-        return sound(values.to_memory()).tocsr()
+        return zarrs.sound(values.to_memory()).tocsr()
