@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, numcodecs
 
 from selfcell.data.zarrs import HEADER, require_packed, sound, whole
 from selfcell.errors import DataError
@@ -51,8 +51,10 @@ def test_a_chunk_cut_short_is_refused(store: Path, length: int) -> None:
         whole(store)
 
 
-def test_blosc_of_the_third_format_is_checked_too(tmp_path: Path) -> None:
-    made = {"shape": (8,), "dtype": "i4", "compressors": BloscCodec(), "zarr_format": 3}
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+@pytest.mark.parametrize("codec", [BloscCodec, numcodecs.Blosc], ids=["zarr", "numcodecs"])
+def test_blosc_of_the_third_format_is_checked_too(codec: type, tmp_path: Path) -> None:
+    made = {"shape": (8,), "dtype": "i4", "compressors": codec(), "zarr_format": 3}
     zarr.create_array(tmp_path / "a", chunks=(4,), **made)[:] = np.arange(8)
     require_packed(tmp_path)
     (tmp_path / "a/c/1").write_bytes(b"123")

@@ -25,7 +25,7 @@ def whole(path: Path) -> AnnData:
 
     require_packed(path)
     adata = anndata.io.read_zarr(path)
-    for matrix in (adata.X, *adata.layers.values(), *([adata.raw.X] if adata.raw else [])):
+    for matrix in (adata.X, *adata.layers.values(), *([] if adata.raw is None else [adata.raw.X])):
         sound(matrix)
     return adata
 
@@ -66,7 +66,7 @@ def _chunks(path: Path) -> Iterator[Path]:
         if not isinstance(array, dict) or array.get("node_type") == "group":
             continue
         codecs = json.dumps([array.get("compressor"), array.get("filters"), array.get("codecs")])
-        if '"blosc"' not in codecs:
+        if 'blosc"' not in codecs:  # "numcodecs.blosc" too
             continue
         if '"sharding_indexed"' in codecs:
             raise DataError(
