@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfcell.nets.sparse_input import first_layer
 from selfcell.nets.types import as_number
 from selfcell.rng import Noise, fan_in_uniform_
 
@@ -76,7 +77,11 @@ class MLP(nn.Module):
         """What the last linear layer reads."""
         hidden: Activation = ACTIVATIONS[self.activation]
         for index in range(len(self.layers) - 1):
-            x_BI = self._drop(hidden(self.layers[index](x_BI)), noise, index)
+            layer = self.layers[index]
+            # In training only: an embedding must not depend on how full its batch is.
+            sparse = index == 0 and noise is not None
+            x_BI = first_layer(layer, x_BI) if sparse else layer(x_BI)
+            x_BI = self._drop(hidden(x_BI), noise, index)
         return x_BI
 
     def _drop(self, x_BO: Tensor, noise: Noise | None, index: int) -> Tensor:
