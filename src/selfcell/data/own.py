@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from selfcell.data import contract, genes, tally, zarrs
+from selfcell.data.ahead import one_ahead
 from selfcell.data.parse import nearest
 from selfcell.data.readers import CONVERTED, format_of, read, whole_chunks
 from selfcell.data.registry import Artefact, DatasetSpec, Source
@@ -103,21 +103,19 @@ class Matrix:
     def blocks(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """First row and values of each block of rows (about `BLOCK`), as CSR without explicit
         zeros."""
+        yield from one_ahead(self._read(rows))
+
+    def _read(self, rows: int) -> Iterator[tuple[int, sparse.csr_matrix]]:
         what = f"data set {self.spec.name!r}"
         with readable(what, "h5ad"):
             values = rows_of(self.values)
             step = whole_chunks(values, rows or BLOCK)
-        starts = range(0, self.values.shape[0], step)
-        with ThreadPoolExecutor(1) as reader:  # reads a block while the one before it is used
-            ahead = [reader.submit(lambda at: values[at : at + step], at) for at in starts[:1]]
-            for start in starts:
-                with readable(what, "h5ad"):
-                    part = ahead.pop().result()
-                    block = sparse.csr_matrix(part.compute() if hasattr(part, "compute") else part)
-                if start + step < self.values.shape[0]:
-                    ahead = [reader.submit(lambda at: values[at : at + step], start + step)]
-                tally.tidy(block)
-                yield start, block
+        for start in range(0, self.values.shape[0], step):
+            with readable(what, "h5ad"):
+                part = values[start : start + step]
+                block = sparse.csr_matrix(part.compute() if hasattr(part, "compute") else part)
+            tally.tidy(block)
+            yield start, block
 
     def counts(self, rows: int = 0) -> Iterator[tuple[int, sparse.csr_matrix]]:
         """`blocks`, checked. Raises DataError at the first value that is no count."""

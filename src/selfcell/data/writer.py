@@ -10,6 +10,7 @@ alone: neither on the order the cells came in, nor on the size of blocks and buc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
+from selfcell.data.ahead import one_ahead
 from selfcell.data.claim import exclusive
 from selfcell.data.compact import PROTEIN, Block, Columns
 from selfcell.data.shards import Bucket, ShardWriter, TableWriter
@@ -76,7 +78,7 @@ def write_blocks(
     expected: int = 0,
     shard_cells: int = SHARD,
 ) -> None:
-    """Write a stream of cells as a store; no more than a block and a bucket are in memory.
+    """Write a stream of cells as a store; no more than two blocks, or buckets, are in memory.
 
     Args:
         blocks: of some thousands of cells each, as in `write_store`, all with the same genes.
@@ -96,12 +98,13 @@ def write_blocks(
     gene_ids = vocabulary["gene_id"].to_numpy(dtype=str)
     with exclusive(path) as folder:
         aligned = _Aligned(blocks, gene_ids)
-        ordered = aligned.blocks()
+        ordered = one_ahead(aligned.blocks())
         if shuffle is not None:
-            ordered = _shuffled(ordered, folder, shuffle, expected, len(gene_ids))
+            ordered = one_ahead(_shuffled(ordered, folder, shuffle, expected, len(gene_ids)))
         writer = _Writer(folder, len(gene_ids), shard_cells)
-        for block in ordered:
-            writer.add(block)
+        with closing(ordered):  # lest a thread still reads what an error has deleted
+            for block in ordered:
+                writer.add(block)
         if not writer.cells or aligned.columns is None:
             raise DataError("no cells to store", "at least one")
         genes = pd.DataFrame({"gene_id": gene_ids, "symbol": vocabulary["symbol"].astype(str)})
