@@ -35,9 +35,9 @@ localrules:
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/scores.parquet",
-        f"{RESULTS}/contrasts.parquet",
-        f"{RESULTS}/claims.parquet",
+        rules.collect.output,
+        rules.contrasts.output,
+        rules.claims.output,
         BY_GENE,
         FIGURE_FILES,
         f"{RESULTS}/report.html",

@@ -18,7 +18,7 @@ KEPT: dict[str, Any] = {}  # what a system opens once, not every epoch
 
 
 # Cells of those that take minutes to write: enough for a rate. tiledbsoma-ml reads so many at once.
-SOME = {"tiledbsoma-ml": 65_536, "dense parquet": 16_384}
+SOME = {"dense parquet": 16_384}
 
 
 def some_of(system: str, cells: int) -> int:
@@ -131,13 +131,9 @@ def parquet_batches(data: Path, work: Path, batch: int, dense: bool) -> Batches:
 
 
 def soma_prepare(data: Path, work: Path) -> None:
-    import anndata
     import tiledbsoma.io
 
-    cells = anndata.read_h5ad(data, backed="r")
-    number = np.arange(some_of("tiledbsoma-ml", cells.n_obs))
-    some = cells[number * cells.n_obs // len(number)].to_memory()
-    tiledbsoma.io.from_anndata(str(work / "soma"), some, "RNA", X_layer_name="raw")
+    tiledbsoma.io.from_h5ad(str(work / "soma"), str(data), "RNA", X_layer_name="raw")
 
 
 def soma_batches(data: Path, work: Path, batch: int, dense: bool) -> Batches:

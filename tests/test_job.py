@@ -76,6 +76,7 @@ def test_threads_are_limited_before_anything_is_imported() -> None:
     ("error", "words"),
     [
         (OSError(errno.EACCES, "told", "out/a"), "Permission denied: out/a; remedy: make it"),
+        (OSError(errno.ENOSPC, "told", "from/a", None, "to/a"), "No space left on device: to/a"),
         (RuntimeError(f"sync failed: {os.strerror(errno.ENOSPC)} (28)"), "remedy: free some disk"),
         (RuntimeError("alloc: error code 12 (Cannot allocate memory)"), "remedy: narrower layers"),
         (MemoryError("Unable to allocate 9 TiB"), "Unable to allocate 9 TiB; remedy: narrower"),

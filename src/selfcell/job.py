@@ -126,7 +126,7 @@ def _fault(error: BaseException) -> str:
     """What the system refused and what to do about it; "" for any other error."""
     if isinstance(error, OSError) and error.errno is not None:
         remedy = REMEDIES.get(error.errno, "")
-        place = error.filename or "while writing"
+        place = error.filename2 or error.filename or "while writing"  # of a copy: its target
         return f"{os.strerror(error.errno)}: {place}" + (f"; remedy: {remedy}" if remedy else "")
     cause: BaseException | None = error
     while cause:

@@ -7,12 +7,10 @@ for how many cells a file holds is not known before it is fetched.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ from selfcell.data.fetch import cache_dir, mirror_list
 from selfcell.data.registry import Source
 from selfcell.errors import ConfigError, DataError
 from selfcell.extras import RIVALS, lacking
-from selfcell.figures import FIGURES
 from selfcell.provenance import ROOT
 from selfcell.release import cached, sources
 from selfcell.study import Study
+from selfcell.workload import cells_read, n_weights, size_mb, work
 
 RELEASED = ROOT / "results" / "released" / "default"
 # Rules that run side by side, in the order in which they can start.
@@ -44,104 +42,21 @@ STAGES = (
 )
 
 
-BY_SIZE = {"download", "qc", "split", "vocabulary", "store", "audit"}  # so is evaluation
-FACTORS = 700  # transcription factors that no choice of variable genes has
-MOST_GENES = 20_000  # human genes that code for proteins
+COPIES = 3  # of the cells: as they came, after quality control, in the store
+WEIGHT = 8  # bytes of results for each weight of an encoder: its number and the decoder's
 UNPACKED = 1.5  # the cache over its downloads: archives, and what was taken out of them
 COPIES = 3  # of the cells: as they came, after quality control, in the store
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a rule has to do.
-
-    Attributes:
-        jobs: how many. units: how much in all, to compare with the same rule of another study.
-    """
-
-    jobs: int
-    units: float
-
-
-@dataclass(frozen=True)
 class Share:
-    """What a rule will take: number of jobs, their hours in all, MB of the largest."""
+    """What a rule will take: number of jobs, their hours in all, MB of the largest, and how many
+    times as much a job has to do as in the released study."""
 
     jobs: int
     hours: float
     memory_mb: float
-
-
-def work(study: Study) -> dict[str, Work]:
-    """What each rule has to do; figures are one rule."""
-    config = study.config
-    draws = len(config.labels.regimes) * config.labels.draws
-    tuned = sum(regime.draws for regime in config.fine_tuning.regimes)
-    models, evaluated, tunes = study.models(), study.evaluated(), study.fine_tunes()
-    scored = sum(
-        len(study.targets.keys() & study.splits_of(model.corpus, model.method))
-        for model in evaluated
-    )
-    rivals = len(study.targets) * bool(config.baselines)
-    once = "vocabulary audit shared_variance collect contrasts project claims report"
-    counts = dict.fromkeys(once.split(), 1)
-    counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
-    counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
-    counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
-    counts |= {"integrate": len(study.mixtures), "unseen": len(study.unseen)}
-    counts["continued"] = len(study.continued())
-    counts |= {"adopt": len(study.ready), "align": len(aligned(study))}
-    counts["figure"] = len(FIGURES)
-    counts["reference"] = len(references(study))
-    size, weights = size_mb(study), n_weights(study)
-    looked = tuned * config.fine_tuning.batch
-    units = {rule: size if rule in BY_SIZE else 1.0 for rule in counts}
-    return {rule: Work(jobs, jobs * units[rule]) for rule, jobs in counts.items()} | {
-        "pretrain": Work(len(models), cells_read(study) * weights),
-        "frozen": Work(len(evaluated), scored * draws * len(config.frozen.readouts) * size),
-        "finetune": Work(len(tunes), len(tunes) * looked * weights),
-        "baseline": Work(rivals, rivals * len(config.baselines) * draws * size),
-    }
-
-
-def cells_read(study: Study) -> float:
-    """Cells that pre-training reads, over all steps of all models."""
-    training = study.config.pretraining
-    return float(len(study.models()) * training.steps * training.batch)
-
-
-def n_weights(study: Study) -> float:
-    """Weights of the encoder, which a step's time goes by.
-
-    How many genes there will be is not known before the cells are read: each choice after the
-    largest is taken to share half of its own with those before (default study: 3,672 genes, where
-    3,700 are reckoned with; blood.yaml: 5,369 and 6,200).
-    """
-    vocabulary, hidden = study.config.vocabulary, study.config.network.hidden
-    choosing = sum(corpus.vocabulary for corpus in study.corpora.values())
-    asked = [vocabulary.corpus_genes] * choosing + [vocabulary.target_genes] * len(study.targets)
-    genes = (max(asked) + sum(asked)) // 2 + FACTORS * vocabulary.transcription_factors
-    widths = (max(1, min(genes, MOST_GENES)), *hidden)
-    return float(sum(before * after for before, after in pairwise(widths)))
-
-
-def size_mb(study: Study) -> float:
-    """MB of the files that cells come from, each counted once; at least 1, own files that are not
-    there yet count nothing."""
-    artefacts = [spec.source.artefact for spec in study.datasets.values()]
-    return max(1.0, sum({artefact.name: artefact.mb() for artefact in artefacts}.values()))
-
-
-def aligned(study: Study) -> list[tuple[str, str]]:
-    """Ready models, and data sets that are put into their genes."""
-    of = {name: study.stores_of(study.targets_of(name)) for name in study.ready}
-    return [(name, dataset) for name, datasets in of.items() for dataset in datasets]
-
-
-def references(study: Study) -> set[str]:
-    """Names of the tables and gene sets that the study fetches beside its cells."""
-    counted = [source for spec in study.datasets.values() for source in spec.sources]
-    return {source.file for source in sources(study) if source not in counted}
+    times: float
 
 
 def shares(study: Study, released: Path = RELEASED) -> dict[str, Share]:
@@ -161,9 +76,10 @@ def shares(study: Study, released: Path = RELEASED) -> dict[str, Share]:
         if wanted.jobs and rule in measured.index:
             row = measured.loc[rule]
             # By the jobs that were run: the code may since give that study more of them.
-            then = before[rule].units / before[rule].jobs * row.jobs
-            hours = row.wall_s / 3600 * wanted.units / then
-            found[rule] = Share(wanted.jobs, float(hours), float(row.peak_mb))
+            then = before[rule].units / before[rule].jobs
+            hours = row.wall_s / 3600 * wanted.units / (then * row.jobs)
+            times = wanted.units / wanted.jobs / then
+            found[rule] = Share(wanted.jobs, float(hours), float(row.peak_mb), times)
     return found
 
 
@@ -171,7 +87,7 @@ def on_gpus(found: Mapping[str, Share], study: Study, rate: float) -> dict[str, 
     """The same where pre-training reads `rate` cells a second, on one GPU each."""
     share = found["pretrain"]
     hours = cells_read(study) / rate / 3600
-    return {**found, "pretrain": Share(share.jobs, hours, share.memory_mb)}
+    return {**found, "pretrain": replace(share, hours=hours)}
 
 
 def wall_hours(found: Mapping[str, Share], workers: int) -> float:
@@ -186,14 +102,11 @@ def wall_hours(found: Mapping[str, Share], workers: int) -> float:
     return total
 
 
-def disk_gb(study: Study, released: Path = RELEASED) -> float:
-    """GB (1e9 bytes) of results: those of the released study, by the number of models, and copies
-    of what is more of cells."""
-    about = json.loads((released / "manifest.json").read_text(encoding="utf-8"))
-    before = Study(load_config(released / "config.yaml"))
-    models = max(1.0, len(study.models()) / len(before.models()))
-    cells = COPIES * max(0.0, size_mb(study) - size_mb(before))
-    return (float(about["results_mb"]) * models + cells) / 1000
+def disk_gb(study: Study) -> float:
+    """GB (1e9 bytes) of results: copies of the cells, and weights of the models. Tables, a
+    twentieth of the rest in the released studies, are within what this overestimates."""
+    models = len(study.models()) * n_weights(study) * WEIGHT
+    return (COPIES * size_mb(study) * 1e6 + models) / 1e9
 
 
 def missing(study: Study, cache: Path, mirrors: tuple[str, ...]) -> list[Source]:
@@ -228,8 +141,9 @@ def reckon(
     """
     if workers < 1:
         raise ConfigError(f"{workers} workers", "at least 1", "--workers N")
-    if gpu_rate is not None and not gpu_rate > 0:
-        raise ConfigError(f"{gpu_rate:g} cells a second on a GPU", "above 0", "--gpu-rate CELLS")
+    if gpu_rate is not None and not 0 < gpu_rate < math.inf:
+        got = f"{gpu_rate:g} cells a second on a GPU"
+        raise ConfigError(got, "a number above 0", "--gpu-rate CELLS")
     found = shares(study)
     if gpu_rate:
         found = on_gpus(found, study, gpu_rate)
@@ -245,7 +159,6 @@ def reckon(
         "workers": workers,
         "wall_hours": wall_hours(found, workers),
         "memory_gb": max(share.memory_mb for share in found.values()) * workers / 1000,
-        "times_the_data": size_mb(study) / size_mb(Study(load_config(RELEASED / "config.yaml"))),
         "disk_gb": disk_gb(study),
         "free_gb": free_gb(results),
         "cache_gb": UNPACKED * sum(to_fetch.values()) / 1000,
@@ -268,9 +181,13 @@ def libraries(study: Study) -> dict[str, str]:
 
 
 def absent(study: Study) -> list[str]:
-    """Own files of the study that are not there."""
+    """Own files of the study that are not there: cells, gene sets, ontology and its labels."""
+    config = study.config
     places = [source.artefact.path for source in sources(study) if source.artefact.kind == "local"]
-    return [place for place in places if not Path(place).exists()]
+    places += [each.path for each in config.gene_sets]
+    if config.lineage.scores:
+        places += [path for path in (config.lineage.ontology, config.lineage.labels) if path]
+    return [place for place in dict.fromkeys(map(str, places)) if not Path(place).exists()]
 
 
 def free_gb(folder: Path) -> float:

@@ -176,6 +176,16 @@ def test_a_deleted_result_is_made_again_where_it_is_wanted(smoke: Project, tmp_p
     assert "collect" in project.planned("--", SCORES)
     project.run("--", SCORES)
     assert project.result("scores.parquet") == smoke.result("scores.parquet")
+    whole, of_run = "results/smoke/predictions.parquet", "results/smoke/runs/baseline/baron/"
+    (project.root / whole).unlink()
+    (project.root / of_run / "predictions.parquet").unlink()
+    said = project.run(fails=True).stdout
+    remedy = f"snakemake --cores all -- {of_run}predictions.parquet"
+    assert f"there is no {of_run}predictions.parquet" in said and remedy in said
+    project.run("--", f"{of_run}predictions.parquet")
+    project.run()
+    assert project.result("predictions.parquet") == smoke.result("predictions.parquet")
+    assert project.planned() == set()
 
 
 def test_killed_in_training_it_goes_on_to_the_same_scores(smoke: Project, checkout: Path) -> None:

@@ -69,6 +69,15 @@ def test_costs_of_before_gpus_were_counted_are_read(tmp_path: Path) -> None:
         COSTS.read(tmp_path / "costs.parquet")
 
 
+@pytest.mark.parametrize("name", ["scores", "predictions"])
+def test_a_run_without_one_of_its_tables_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    _, listing = runs(tmp_path)
+    lost = tmp_path / "b" / f"{name}.parquet"
+    lost.unlink()
+    with pytest.raises(DataError, match=f"no {lost}; .*remedy: snakemake --cores all -- {lost}"):
+        getattr(collect, name)(collect.read_folders(listing))
+
+
 def test_missing_runs_are_errors(tmp_path: Path) -> None:
     _, listing = runs(tmp_path)
     (tmp_path / "a" / "card.json").unlink()

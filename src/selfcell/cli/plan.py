@@ -9,6 +9,7 @@ from typing import Any
 from selfcell.cli import common
 
 MEASURE = "python benchmarks/train.py --batch 8192 --out train.jsonl --device cuda --steps 50"
+LIKE = 1.05  # times the released study's, within which a job is taken to be like its own
 UNMEASURED = f"""\
 GPU hours are not known, for no GPU's rate was measured: pre-training is reckoned on a core each.
 On the GPU, in a checkout, {MEASURE}
@@ -107,15 +108,16 @@ def page(facts: dict[str, Any]) -> str:
     lines.append(f"{'all':12}{facts['jobs']:6}{facts['core_hours']:12.2f} core hours{gpu}")
     if not known:
         lines.append(UNMEASURED)
-    times = facts["times_the_data"]
+    larger = {rule: each["times"] for rule, each in facts["rules"].items() if each["times"] > LIKE}
     lines.append(
         f"\non {facts['workers']} workers {facts['wall_hours']:.1f} hours, "
-        f"{facts['memory_gb']:.1f} GB of memory at {'most' if times <= 2 else 'least'}"
+        f"{facts['memory_gb']:.1f} GB of memory at {'least' if larger else 'most'}"
     )
-    if times > 2:
+    if larger:
+        named = ", ".join(f"{rule} {times:.1f}" for rule, times in larger.items())
         lines.append(
-            f"the data are {times:.0f} times those of the released study: memory "
-            "grows with them, as the rules ask for it once their inputs are there"
+            f"times as much to do in a job as in the released study: {named}; their memory grows "
+            "with it, as the rules ask for it once their inputs are there"
         )
     lines.append(f"results {facts['disk_gb']:.1f} GB; free {facts['free_gb']:.1f} GB")
     for name, (module, extra) in RIVALS.items():

@@ -89,8 +89,9 @@ def provenance(found: Sequence[Mapping[str, Any]]) -> dict[str, object]:
 def _files(folders: Sequence[Path], name: str) -> list[Path]:
     from tqdm import tqdm
 
-    bar = tqdm(folders, desc=name, unit="run", mininterval=1)
-    files = [folder / name for folder in bar if (folder / name).is_file()]
-    if not files:
-        raise DataError(f"no {name} in {len(folders)} run folders", "one at least")
+    files = [folder / name for folder in tqdm(folders, desc=name, unit="run", mininterval=1)]
+    for file in files:
+        if not file.is_file():
+            again = f"snakemake --cores all -- {file}, then the same command again"
+            raise DataError(f"there is no {file}", "both tables of a finished run", again)
     return files
