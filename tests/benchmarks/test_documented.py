@@ -13,7 +13,7 @@ import pytest
 
 from tests.tree import REPO
 
-MASKED = "random_mask"
+MISSED = {"sparse batches, over tiledbsoma-ml"}
 MEASURED = REPO / "benchmarks" / "measured"
 
 
@@ -105,31 +105,27 @@ def test_memory_is_measured_on_few_cells(tmp_path: Path) -> None:
 
 
 def test_training_is_what_was_measured() -> None:
-    """And fast enough beside the others of its own run, by processor time."""
     text = page("performance.md").partition("## Training")[2].partition("## Preprocessing")[0]
     assert script("train").table(MEASURED / "train.jsonl") in text
-    lines = (MEASURED / "train.jsonl").read_text(encoding="utf-8").splitlines()
-    ours = [row for row in map(json.loads, lines) if row["system"] == "selfcell"]
-    masked = {(row["batch"], row["precision"]): row for row in ours if row["method"] == MASKED}
-    assert masked[2048, "bfloat16"]["cpu_times_released-step"] >= 4
-    assert masked[8192, "bfloat16"]["cpu_times_released-step"] >= 5
-    assert masked[2048, "float32"]["cpu_times_torch"] >= 1.5
-    for batch in (2048, 8192):
-        assert masked[batch, "bfloat16"]["cpu_times_torch-autocast"] >= 2
-        assert masked[batch, "bfloat16"]["cpu_share_of_gemm_bound"] >= 0.5
-    for row in ours:
-        plain = "torch" if row["precision"] == "float32" else "torch-autocast"
-        least = 1.4 if (row["method"], plain) == ("gp_to_gp", "torch") else 1.5  # the page says so
-        assert row["method"] == MASKED or row[f"cpu_times_{plain}"] >= least
 
 
-@pytest.mark.slow
-def test_preprocessing_runs_on_few_cells(tmp_path: Path) -> None:
-    out = tmp_path / "lines.jsonl"
-    command = [sys.executable, REPO / "benchmarks" / "preprocess.py", "--cells", "3000"]
-    options = ["--out", out, "--folder", tmp_path, "--systems", "scanpy", "selfcell"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    runs = {run["system"]: run for run in map(json.loads, out.read_text().splitlines())}
-    assert set(runs) == {"scanpy", "selfcell"}
-    assert runs["selfcell"]["same"] == 1.0
+def test_goals_are_reached_by_the_clock() -> None:
+    """But for those that the page names."""
+    goals = script("goals")
+    said = goals.table(MEASURED)
+    assert said in page("performance.md")
+    missed = {line.split(" | ")[0][2:] for line in said.splitlines() if line.endswith("**no** |")}
+    assert missed == MISSED
+
+
+def test_goals_are_judged(tmp_path: Path) -> None:
+    for file in MEASURED.glob("*.jsonl"):
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            for rate in ("cells_per_s", "cells_per_cpu_s"):
+                if line["system"] == "annbatch" and rate in line:
+                    line[rate] *= 100
+        (tmp_path / file.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = {line.split(" | ")[0][2:]: line for line in script("goals").table(tmp_path).splitlines()}
+    assert rows["dense batches, over annbatch"].endswith("**no** |")
+    assert rows["dense batches, over scvi-tools"].endswith("yes |")
