@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 RATES = ("cells_per_s", "cells_per_cpu_s")
+KINDS = ("by the clock", "by processor time")
 Row = tuple[str, str, float, float, float]  # goal, unit, needed, by the clock, by processor time
 
 LOADING = (  # our rate over a peer's
@@ -42,29 +44,30 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[float, float]:
 def loading(folder: Path) -> Iterator[Row]:
     """Of reading batches and of writing what is read."""
     found = lines(folder, "loader")
-    reads = {
-        (line["system"], line["out"], line["batch"]): line
-        for line in found
-        if line["out"] != "prepare" and not line["cold"]
-    }
+    ours, ratio = {}, {}
+    for line in found:
+        case = line["out"], line.get("batch")
+        if line["out"] == "prepare" or line["cold"]:
+            continue
+        if line["system"] == "selfcell":
+            ours[case] = line  # peers stand below the line of ours that ran in turn with them
+        ratio[line["system"], *case] = ratios(ours[case], line)
     for out, peer, needed in LOADING:
-        ours, theirs = reads["selfcell", out, 4096], reads[peer, out, 4096]
-        yield f"{out} batches, over {peer}", "x", needed, *ratios(ours, theirs)
+        yield f"{out} batches, over {peer}", "x", needed, *ratio[peer, out, 4096]
     for batch, needed in BOUND.items():
-        line = reads["selfcell", "dense", batch]
-        share = line["cells_per_s"] / line["bound_cells_per_s"]
-        yield (
-            f"dense batches of {batch:,}, of the bound of writing",
-            "",
-            needed,
-            share,
-            float("nan"),
-        )
+        bounded = [
+            line["cells_per_s"] / line["bound_cells_per_s"]
+            for line in found
+            if line["system"] == "selfcell" and line.get("batch") == batch and not line["cold"]
+            if line["out"] == "dense"
+        ]
+        share = sum(bounded) / len(bounded)
+        yield f"dense batches of {batch:,}, of the bound of writing", "", needed, share, math.nan
     written = {line["system"]: line for line in found if line["out"] == "prepare"}
-    ours, theirs = written["selfcell"], written["annbatch"]
-    times = (theirs[time] / ours[time] for time in ("prepare_s", "prepare_cpu_s"))
+    mine, theirs = written["selfcell"], written["annbatch"]
+    times = (theirs[time] / mine[time] for time in ("prepare_s", "prepare_cpu_s"))
     yield "writing with a shuffle, over annbatch", "x", 3.0, *times
-    memory = theirs["prepare_peak_mb"] / ours["prepare_peak_mb"]
+    memory = theirs["prepare_peak_mb"] / mine["prepare_peak_mb"]
     yield "... times less memory", "x", 4.0, memory, memory
 
 
@@ -129,8 +132,10 @@ def table(folder: Path) -> str:
             f"{value:{form}} {unit}".strip() if value == value else ""
             for value in (clock, processor)
         ]
-        reached = sum(value >= needed for value in known)
-        verdict = "yes" if reached == len(known) else "by one of them" if reached else "**no**"
+        met = [
+            name for name, value in zip(KINDS, (clock, processor), strict=True) if value >= needed
+        ]
+        verdict = "yes" if len(met) == len(known) else met[0] if met else "**no**"
         rows.append(
             f"| {goal} | {needed:g} {unit} | {said[0]} | {said[1]} | {verdict} |".replace("  ", " ")
         )

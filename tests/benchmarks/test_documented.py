@@ -13,7 +13,6 @@ import pytest
 
 from tests.tree import REPO
 
-MISSED = {"sparse batches, over tiledbsoma-ml"}
 MEASURED = REPO / "benchmarks" / "measured"
 
 
@@ -110,12 +109,12 @@ def test_training_is_what_was_measured() -> None:
 
 
 def test_goals_are_reached_by_the_clock() -> None:
-    """But for those that the page names."""
+    """Most by processor time too, as the page says."""
     goals = script("goals")
     said = goals.table(MEASURED)
     assert said in page("performance.md")
-    missed = {line.split(" | ")[0][2:] for line in said.splitlines() if line.endswith("**no** |")}
-    assert missed == MISSED
+    reached = [line.rsplit(" | ", 1)[1] for line in said.splitlines()[2:]]
+    assert len(reached) > 20 and set(reached) <= {"yes |", "by the clock |"}
 
 
 def test_goals_are_judged(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_good_cells_pass() -> None:
         (1.386, "non-integers \\(first: 1.386"),
         (np.nan, "NaN"),
         (np.inf, "infinite"),
+        (1e30, "values of 16,777,216 or more"),
+        (2.0**24, "values of 16,777,216 or more"),
         (-1.0, "negative"),
     ],
 )

@@ -61,7 +61,7 @@ def test_cells_and_genes_are_summed(dtype: type) -> None:
     np.testing.assert_allclose(sums_F4, np.transpose(by_gene), rtol=1e-12)
 
 
-@pytest.mark.parametrize("value", [-1.0, 0.5, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [-1.0, 0.5, np.nan, np.inf, -np.inf, 2.0**24, 1e30])
 @pytest.mark.parametrize("at", [0, 30, -1])
 def test_the_first_value_that_is_no_count_is_found(value: float, at: int) -> None:
     counts = block()

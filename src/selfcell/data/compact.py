@@ -14,6 +14,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from selfcell.data import kernels
+from selfcell.data.contract import LARGEST
 from selfcell.data.store_format import OBS
 from selfcell.errors import DataError
 from selfcell.keys import derive
@@ -21,7 +22,6 @@ from selfcell.keys import derive
 if TYPE_CHECKING:
     from anndata import AnnData
 
-LARGEST = 2**24  # float32, in which counts are read, holds every whole number below
 PROTEIN = "protein:"  # before the names of proteins among the columns of `about`
 
 

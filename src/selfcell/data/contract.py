@@ -1,6 +1,6 @@
 """What a data set must hold before anything is made of it.
 
-Raw counts (whole, finite, not negative, not all zero), at least one cell and one gene, unique
+Raw counts (whole, in [0, 2**24), not all zero), at least one cell and one gene, unique
 cell names, unique genes, and the columns its spec names. Policy on genes: an Ensembl id or a
 symbol that occurs twice is an error, since nothing says which row is right; symbols made unique by
 a suffix (`-1`, `.1`) are taken as such, the first of them kept and the others counted
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(?:\.\d+)?$")
 UNLABELLED = frozenset({"", "nan", "none", "na", "n/a", "<na>", "null"})
+LARGEST = 2**24  # float32, in which counts are read, holds every whole number below
 _BLOCK = 1 << 22
 
 
@@ -58,7 +59,7 @@ def first_wrong(matrix: Any) -> int | None:
     """Where in `matrix.data` the first value stands that is no count; None: all are counts."""
     for start in range(0, matrix.nnz, _BLOCK):
         values = matrix.data[start : start + _BLOCK]
-        wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
+        wrong = ~((values >= 0) & (values < LARGEST) & (values == np.floor(values)))
         if wrong.any():
             return start + int(np.argmax(wrong))
     return None
@@ -202,4 +203,6 @@ def kind(value: float) -> str:
         return "NaN"
     if np.isinf(value):
         return "infinite values"
+    if value >= LARGEST:
+        return f"values of {LARGEST:,} or more"
     return "negative values" if value < 0 else "non-integers"

@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from scipy import sparse
 
+from selfcell.data.contract import LARGEST
+
 compiled: Any = numba.njit(cache=True, nogil=True)
 
 
@@ -60,7 +62,7 @@ def _is_tidy(data_V: np.ndarray, index_V: np.ndarray, indptr_B: np.ndarray) -> b
 
 @compiled
 def _is_count(value: float) -> bool:
-    return (value >= 0.0) & (np.floor(value) == value) & (value < np.inf)
+    return (value >= 0.0) & (np.floor(value) == value) & (value < LARGEST)
 
 
 # Whole numbers add up to the same in any order, so the compiler may choose one.
