@@ -22,7 +22,7 @@ import pandas as pd  # noqa: E402
 
 MARGIN = 0.02  # macro-F1: the study's margin of equivalence
 KEYS = ["method", "target", "corpus", "regime", "seed", "draw"]
-READ = {"task": "annotation", "mode": "frozen", "readout": "probe", "metric": "macro_f1"}
+READ = {"task": "annotate", "mode": "frozen", "readout": "probe", "metric": "macro_f1"}
 
 
 def scores(paths: list[Path]) -> pd.Series:
@@ -37,6 +37,8 @@ def scores(paths: list[Path]) -> pd.Series:
     rows = pd.concat([pd.read_parquet(file) for file in files])
     for column, value in {**READ, "level": "overall"}.items():
         rows = rows[rows[column] == value]
+    if rows.empty:
+        sys.exit(f"{', '.join(map(str, paths))}: no frozen macro-F1 of the probe")
     return rows.set_index(KEYS)["value"].astype(float)
 
 

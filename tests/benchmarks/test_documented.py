@@ -117,6 +117,15 @@ def test_goals_are_reached_by_the_clock() -> None:
     assert len(reached) > 20 and set(reached) <= {"yes |", "by the clock |"}
 
 
+def test_precision_is_what_was_measured() -> None:
+    """No method loses as much as the study's margin by bfloat16, on any target."""
+    assert script("precision").table(MEASURED / "precision.jsonl") in page("performance.md")
+    lines = (MEASURED / "precision.jsonl").read_text(encoding="utf-8").splitlines()
+    runs = [json.loads(line) for line in lines]
+    assert len(runs) == 9 and all((run["seeds"], run["draws"]) == (3, 10) for run in runs)
+    assert all(abs(run["difference"]) < 0.02 for run in runs)
+
+
 def test_goals_are_judged(tmp_path: Path) -> None:
     for file in MEASURED.glob("*.jsonl"):
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
