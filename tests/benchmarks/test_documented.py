@@ -131,7 +131,7 @@ def test_goals_are_judged(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         for line in lines:
             for rate in ("cells_per_s", "cells_per_cpu_s"):
-                if line["system"] == "annbatch" and rate in line:
+                if line.get("system") == "annbatch" and rate in line:
                     line[rate] *= 100
         (tmp_path / file.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     rows = {line.split(" | ")[0][2:]: line for line in script("goals").table(tmp_path).splitlines()}
