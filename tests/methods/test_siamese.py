@@ -46,6 +46,14 @@ def test_loss_is_the_reference_of_the_projections(name: str) -> None:
     assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_simclr_divides_by_the_temperature_that_is_asked_for(temperature: float) -> None:
+    method, cells = siamese("simclr", temperature=temperature), batch(context(), range(12))
+    z = method.projector(method.codes(cells)).detach().double().numpy()
+    expected = reference.ntxent(z[0], z[1], temperature)
+    assert method.loss(cells)[0].item() == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("name", ["byol", "simsiam"])
 def test_gradient_is_that_of_the_reference_with_the_targets_held(name: str) -> None:
     """In float64, through predictor, projector and encoder, by the last weights of each's first

@@ -19,6 +19,8 @@ def model(folder: Path, method: str, found: Health | None) -> Path:
     spec = {"study": "made", "corpus": {"name": "c"}, "method": method, "seed": 1}
     about = {"spec": spec, "status": found.status if found else "diverged"}
     about["health"] = vars(found) if found else None
+    if method == "gp_to_tf":
+        about["gene_sets"] = "800 of 1115 sets resolved"
     (folder / "model.json").write_text(json.dumps(about))
     return folder
 
@@ -40,6 +42,14 @@ def test_one_row_a_model_with_all_that_its_gate_measured(tmp_path: Path) -> None
     assert rows.loc["byol", ["value", "alignment", "uniformity"]].tolist() == [8.0, 0.4, -1.5]
     assert rows[["difficulty", "alignment"]].isna().sum().tolist() == [2, 2]
     assert rows.loc["simclr", list(MEASURES)].isna().all()
+
+
+def test_what_was_kept_of_gene_sets_is_told(tmp_path: Path) -> None:
+    skill = Health("skill", 0.2, 0.05, 21.0, 0.3, difficulty=1.1)
+    found = health([model(tmp_path / name, name, skill) for name in ("gp_to_tf", "random_mask")])
+    assert list(found.gene_sets) == ["800 of 1115 sets resolved", ""]
+    found.drop(columns="gene_sets").to_parquet(tmp_path / "health.parquet")
+    assert set(HEALTH.read(tmp_path / "health.parquet").gene_sets) == {""}
 
 
 def test_every_measure_of_the_gate_is_a_column() -> None:

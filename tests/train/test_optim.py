@@ -9,22 +9,29 @@ from torch import nn
 
 from selfcell.errors import ConfigError
 from selfcell.keys import generator
-from selfcell.methods.base import Descent
+from selfcell.methods.base import Batch, Descent
 from selfcell.rng import torch_generator
 from selfcell.train.checkpoint import Progress, StateFile
+from selfcell.train.loop import Plan, fit
 from selfcell.train.optim import BIAS_RATE, LARS, clip, optimiser
+from tests.methods.factory import batch, context, make
 
 
 def reference(
-    w: np.ndarray, gradients: list[np.ndarray], adapt: bool, lr: float, warm_up: int
+    w: np.ndarray,
+    gradients: list[np.ndarray],
+    adapt: bool,
+    lr: float,
+    warm_up: int,
+    momentum: float = 0.9,
 ) -> np.ndarray:
-    """LARS in float64: trust .001, momentum .9, decay .01 on weights alone."""
+    """LARS in float64: trust .001, decay .01 on weights alone."""
     velocity = np.zeros_like(w)
     for step, g in enumerate(gradients, start=1):
         if adapt:
             g = g + 0.01 * w
             g = g * 0.001 * np.linalg.norm(w) / np.linalg.norm(g)
-        velocity = 0.9 * velocity + g
+        velocity = momentum * velocity + g
         w = w - min(1.0, step / warm_up) * lr * (1.0 if adapt else BIAS_RATE) * velocity
     return w
 
@@ -119,3 +126,25 @@ def test_clipping_is_to_the_norm_of_all_gradients_together(most: float) -> None:
     expected = min(1.0, most / norm)
     assert layer.weight.grad[0, 0].item() == pytest.approx(3.0 * expected, rel=1e-5)
     assert layer.bias.grad[0].item() == pytest.approx(-4.0 * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_velocity_is_carried_through_the_loop(momentum: float) -> None:
+    """Weights of Barlow Twins after some steps are those of the reference, from the gradients that
+    the loop came by: made anew at each step, LARS would have ended where momentum 0 does."""
+    method = make("barlow_twins", weight_decay=0.01, lars_momentum=momentum)
+    weight = method.encoder.layers[-1].weight
+    start, gradients = weight.detach().double().numpy().copy(), []
+    descent = optimiser(method, 0.0, 0.0)
+    descent.register_step_pre_hook(lambda *_: gradients.append(weight.grad.double().numpy().copy()))
+
+    class Cells:
+        def batch(self, step: int) -> Batch:
+            return batch(context(), range(12), step=step)
+
+    fit(method, Cells(), descent, Plan(4))
+    group = descent.param_groups[0]
+    expected = reference(start, gradients, True, group["lr"], group["warm_up"], momentum)
+    assert len(gradients) == 4
+    moved = np.abs(expected - start).max()
+    np.testing.assert_allclose(weight.detach().numpy(), expected, atol=1e-3 * moved)

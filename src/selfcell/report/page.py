@@ -135,6 +135,10 @@ class Results:
                 data=embed.csv(self.health),
             ),
             Grid(
+                "gene_sets", "What the coverage rule left of the gene sets.",
+                tables.GENE_SETS, tables.gene_sets(self.health),
+            ),
+            Grid(
                 "costs", "What the runs took, as each measured itself.", tables.COST,
                 tables.costs(self.costs), frozenset(tables.COST[2:]), data=embed.csv(self.costs),
             ),

@@ -164,6 +164,18 @@ HEALTH = (
 )
 
 
+def gene_sets(models: pd.DataFrame) -> list[list[str]]:
+    """What the coverage rule kept of gene sets: columns of `GENE_SETS`; the same for all seeds."""
+    told = models[models.gene_sets != ""].drop_duplicates(["corpus", "method"])
+    return [
+        [style.corpus_name(row.corpus), style.method_name(row.method), row.gene_sets]
+        for row in told.sort_values(["corpus", "method"]).itertuples()
+    ]
+
+
+GENE_SETS = ("Corpus", "Method", "Gene sets")
+
+
 def costs(runs: pd.DataFrame) -> list[list[str]]:
     """What the runs of each rule and method took: columns of `COST`, dearest first."""
     by = runs.groupby(["rule", "method"], sort=True)

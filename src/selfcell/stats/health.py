@@ -25,6 +25,7 @@ HEALTH = Table(
         Column("status", allowed=STATUSES),
         Column("gate", allowed=("skill", "retrieval", "none")),
         *(Column(name, "number", nullable=True) for name in MEASURES),
+        Column("gene_sets", empty=True, before=""),
     ),
     key=("study", "corpus", "method", "seed"),
 )
@@ -35,7 +36,8 @@ def health(folders: Sequence[Path]) -> pd.DataFrame:
 
     `value` passes the `gate` above `threshold`. A measure is empty where the method has none
     (masked-entry difficulty: joint-embedding methods; alignment and uniformity: masked ones), and
-    all are, with gate "none", where the run diverged.
+    all are, with gate "none", where the run diverged. `gene_sets`: how many of the programmes, or
+    factors, the coverage rule kept; empty for a method without.
 
     Raises:
         DataError: a folder without a model.
@@ -60,4 +62,5 @@ def _row(folder: Path) -> dict[str, Any]:
         "status": about["status"],
         "gate": found.get("kind", "none"),
         **{name: found.get(name) for name in MEASURES},
+        "gene_sets": about.get("gene_sets", ""),  # models of before it was noted lack it
     }

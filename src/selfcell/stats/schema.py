@@ -45,7 +45,7 @@ class Column:
     empty: bool = False
     nullable: bool = False
     minimum: float | None = None
-    before: float | None = None
+    before: float | str | None = None
 
     def wrong(self, values: pd.Series) -> tuple[np.ndarray, str]:
         """Mask of the offending rows, and what was needed."""

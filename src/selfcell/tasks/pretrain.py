@@ -64,6 +64,7 @@ class Pretrained:
         steps = int(self.history[-1]["step"]) if self.history else 0
         return {
             "failure": self.failure, "ended": self.ended, "steps": steps, "device": self.device,
+            "gene_sets": self.method.report,
         }  # fmt: skip
 
 
