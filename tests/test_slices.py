@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from selfcell import autoencoders
 from selfcell.config import from_mapping
+from selfcell.errors import ConfigError
 from selfcell.slices import Slices
 from selfcell.study import FineTune, Study
 from tests import two_methods
@@ -143,3 +145,53 @@ def test_deviations_of_a_published_study_are_all_but_one(data):
         "network"
     ]
     assert (network["activation"], network["dropout"]) == ("selu", 0.0)
+
+
+def tuned(data, **changes):
+    """The study with autoencoders fine-tuned to reconstruct."""
+    data["reconstruction"] = {"draws": 2, "fine_tune": {"methods": ["random_mask"], **changes}}
+    return Study(from_mapping(data))
+
+
+def test_autoencoders_go_on_learning_once_a_model_and_scratch_beside_them(data):
+    data["pretraining"]["seeds"] = [3, 5]
+    study = tuned(data, steps=7)
+    jobs = autoencoders.jobs(study)
+    assert jobs == [
+        ("none", "scratch", 3), ("none", "scratch", 5),
+        ("kang_ctrl", "random_mask", 3), ("kang_ctrl", "random_mask", 5),
+        ("baron_pool", "random_mask", 3), ("baron_pool", "random_mask", 5),
+    ]  # fmt: skip
+    assert autoencoders.targets(study, "kang_ctrl") == ["pbmc3k", "kang_stim"]
+    assert autoencoders.targets(study, "baron_pool") == ["baron"]
+    assert autoencoders.targets(study, "none") == ["pbmc3k", "kang_stim", "baron"]
+    scratch, own = (json.loads(Slices(study).reconstruct(job)) for job in (jobs[0], jobs[2]))
+    assert scratch["heads"] == [{"loss": "mse", "output": "linear"}]
+    assert own["heads"] == []
+    for name in ("thinning", "tuning", "network", "clip"):
+        assert scratch[name] == own[name]
+    assert own["tuning"]["steps"] == 7
+    assert json.loads(Slices(study).frozen(*jobs[2]))["reconstruction"] == own["thinning"]
+    off = Study(from_mapping(data | {"reconstruction": None}))
+    assert autoencoders.jobs(off) == autoencoders.heads(off) == []
+
+
+def test_scratch_has_every_head_of_the_methods_that_are_fine_tuned(data):
+    data["methods"][1]["params"]["loss"] = "nb"
+    heads = autoencoders.heads(tuned(data, methods=["light_mask", "random_mask"]))
+    assert heads == [{"loss": "nb", "output": "linear"}, {"loss": "mse", "output": "linear"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"methods": ["random"]}, "unknown 'random'"),
+        ({"methods": ["random_mask", "random_mask"]}, "'random_mask' stands twice"),
+        ({"methods": ["byol"]}, "byol has no decoder; name masked autoencoders"),
+        ({"draws": 3}, r"fine_tune.draws: 3 is outside \[1, 2\]"),
+    ],
+)
+def test_what_cannot_be_fine_tuned_to_reconstruct_is_refused(data, changes, says):
+    data["methods"].append({"name": "byol"})
+    with pytest.raises(ConfigError, match=says):
+        tuned(data, **changes)

@@ -1,4 +1,5 @@
-"""How arms are trained: the configuration's sections on pre-training and fine-tuning."""
+"""How arms are trained: the configuration's sections on pre-training, fine-tuning and
+reconstruction."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from selfcell.data.section import Section
-from selfcell.specs import Name, Training
+from selfcell.specs import Name, Thinning, Training, Tuning
 
 
 class Pretraining(Training):
@@ -84,3 +85,34 @@ class FineTuning(Section):
     """Learning rate and steps of each arm, as `make tune` chose them; empty while tuning."""
     grid: Grid = Grid()
     """What `make tune` chooses from."""
+
+
+class AutoencoderTuning(Tuning):
+    """Autoencoders that go on learning to reconstruct, and the same from scratch."""
+
+    methods: list[Name] = Field(min_length=1)
+    """Methods with a decoder whose models go on learning, without labels, on the halves of each
+    target's pool; those of the corpora under its `fine_tune`."""
+    draws: int = Field(2, ge=1, le=100)
+    """The first so many divisions of the molecules."""
+    steps: int = Field(100, ge=1, le=10**8)
+    """Optimiser steps, at most: the best of ten looks at held-out cells of the pool is kept."""
+    batch: int = Field(64, ge=2, le=65_536)
+    """Cells a step."""
+
+
+class Reconstruction(Thinning):
+    """Gene-expression reconstruction on every target; leave the section out to do without it."""
+
+    programmes: str = ""
+    """Gene sets (a name in the registry or under `gene_sets`) that explained variance is also
+    reported by; empty: by gene alone."""
+    fine_tune: AutoencoderTuning | None = None
+    """Autoencoders fine-tuned to reconstruct; null: frozen ones alone."""
+
+    @model_validator(mode="after")
+    def _divided(self) -> Self:
+        if self.fine_tune and self.fine_tune.draws > self.draws:
+            where = f"fine_tune.draws: {self.fine_tune.draws} is outside [1, {self.draws}]"
+            raise ValueError(f"{where} (draws of reconstruction)")
+        return self

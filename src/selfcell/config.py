@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from selfcell import yaml_once
 from selfcell.across import Integration, Unseen, UnseenTarget
 from selfcell.baselines import BASELINES
-from selfcell.budgets import FineTuning, Pretraining
+from selfcell.budgets import FineTuning, Pretraining, Reconstruction
 from selfcell.data.parse import nearest, parse
 from selfcell.data.section import Section
 from selfcell.data.specs import LabelSpec, VocabularySpec
@@ -33,7 +33,7 @@ from selfcell.entries import (
 from selfcell.errors import ConfigError
 from selfcell.methods import parameters
 from selfcell.provenance import ROOT
-from selfcell.specs import Name, Network, Readout, Thinning
+from selfcell.specs import Name, Network, Readout
 
 REGISTRY = ROOT / "resources" / "datasets.yaml"
 
@@ -43,14 +43,6 @@ class Readouts(Section):
 
     readouts: list[Readout] = Field(["probe", "prototype", "knn1"], min_length=1)
     """knn5 runs only in regimes of at least 10 labels."""
-
-
-class Reconstruction(Thinning):
-    """Gene-expression reconstruction on every target; leave the section out to do without it."""
-
-    programmes: str = ""
-    """Gene sets (a name in the registry or under `gene_sets`) that explained variance is also
-    reported by; empty: by gene alone."""
 
 
 class Deviations(Section):
@@ -161,8 +153,7 @@ class Config(Section):
         wanted = [str(regime.labels) for regime in self.fine_tuning.regimes]
         _known("fine_tuning.regimes.labels", wanted, regimes)
         _known("baselines", self.baselines, BASELINES)
-        if self.reconstruction and not self.baselines:
-            raise ValueError("reconstruction: its rivals run beside `baselines`, which name none")
+        self._reconstructed(methods)
         _unique("fine_tuning.regimes", wanted)
         _unique("pretraining.seeds", [str(seed) for seed in self.pretraining.seeds])
         for regime in self.fine_tuning.regimes:
@@ -172,6 +163,18 @@ class Config(Section):
         if self.study == "released":
             raise ValueError("study: 'released' is where `make release` writes; another name")
         return self
+
+    def _reconstructed(self, methods: list[str]) -> None:
+        """Reconstruction has its rivals, and what is fine-tuned for it has a decoder."""
+        if self.reconstruction and not self.baselines:
+            raise ValueError("reconstruction: its rivals run beside `baselines`, which name none")
+        tuned = self.reconstruction.fine_tune if self.reconstruction else None
+        where, own = "reconstruction.fine_tune.methods", tuned.methods if tuned else []
+        _known(where, _unique(where, own), methods)
+        for entry in self.methods:
+            params = parameters(entry.task, entry.params, f"methods.{entry.name}")
+            if entry.name in own and not hasattr(params, "loss"):
+                raise ValueError(f"{where}: {entry.name} has no decoder; name masked autoencoders")
 
     def _ready(self, corpora: list[str]) -> list[str]:
         """Names of the ready models: of their own, and the only ones that targets name."""

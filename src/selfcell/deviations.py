@@ -61,7 +61,7 @@ def re_scores(scores: pd.DataFrame) -> Iterator[list[str]]:
 
     rows = scores[scores.level == "overall"]
     f1, union = rows[rows.metric == "macro_f1"], rows[rows.metric == "macro_f1_union"]
-    decoder = _is(rows, method=MAE, readout="decoder")
+    decoder = _is(rows, method=MAE, mode="frozen", readout="decoder")
     frozen, tuned = (_is(f1, method=MAE, mode=mode) for mode in ("frozen", "fine-tuned"))
     scratch = _is(f1, method="scratch", mode="fine-tuned")
     pool = _is(f1, corpus="own_pool", readout="probe")

@@ -34,7 +34,7 @@ STAGES = (
     ("store",),
     ("audit", "shared_variance"),
     ("pretrain", "baseline"),
-    ("frozen", "finetune", "protein", "integrate", "continued", "unseen"),
+    ("frozen", "finetune", "protein", "reconstruct", "integrate", "continued", "unseen"),
     ("collect", "by_gene"),
     ("contrasts", "project"),
     ("claims", "figure"),

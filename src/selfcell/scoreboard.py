@@ -39,7 +39,7 @@ TASKS = {
         "Gene expression, held-out molecules",
         "none",
         {"ev_weighted": "Explained variance, weighted", "ev_uniform": "uniform", "mse": "MSE"},
-        ("ridge", "decoder", "none"),
+        ("ridge", "decoder", "decoder_nb", "none"),
     ),
     "protein": Task(
         "RNA to protein, all training cells",

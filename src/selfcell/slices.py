@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from selfcell import autoencoders
 from selfcell.data.specs import CorpusSpec, LabelSpec
 from selfcell.methods import published
 from selfcell.specs import (
@@ -22,12 +23,14 @@ from selfcell.specs import (
     Network,
     PretrainSpec,
     ProteinSpec,
+    ReconstructSpec,
     Thinning,
     Training,
     TunedRegime,
+    Tuning,
     UnseenSpec,
 )
-from selfcell.study import SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Model, Study
+from selfcell.study import NONE, SCRATCH_ARMS, SCRATCH_LONG, SCRATCH_SHALLOW, FineTune, Model, Study
 
 
 class Slices:
@@ -96,6 +99,23 @@ class Slices:
             precision=training.precision,
             device=training.device,
             network=self.config.network if job.method == RIVALS else self._network(job.method),
+        ).to_json()
+
+    def reconstruct(self, model: Model) -> str:
+        """An autoencoder that goes on learning to reconstruct; of scratch one for each head."""
+        asked, training = self.config.reconstruction, self.config.pretraining
+        thinning = self._thinning()
+        assert asked is not None and asked.fine_tune is not None and thinning is not None
+        return ReconstructSpec(
+            **self._study(model.method),
+            **model._asdict(),
+            thinning=thinning,
+            tuning=Tuning(**asked.fine_tune.model_dump(exclude={"methods"})),
+            heads=autoencoders.heads(self.study) if model.corpus == NONE else [],
+            clip=training.clip,
+            precision=training.precision,
+            device=training.device,
+            network=self._network(model.method),
         ).to_json()
 
     def integrate(self, target: str) -> str:
@@ -231,7 +251,7 @@ class Slices:
     def _thinning(self) -> Thinning | None:
         """How molecules are divided; the gene sets of the report concern no run."""
         asked = self.config.reconstruction
-        return asked and Thinning(**asked.model_dump(exclude={"programmes"}))
+        return asked and Thinning(**asked.model_dump(exclude={"programmes", "fine_tune"}))
 
     def _study(self, method: str = "") -> dict[str, Any]:
         """What every slice begins with. A deviation's protocol is neither of the two, so that no

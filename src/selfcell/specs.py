@@ -133,13 +133,11 @@ class Thinning(Section):
 Normalisation = Literal["clr", "log1p"]
 
 
-class ProteinTuning(Section):
-    """Fine-tuning of encoder and protein head, the same for every arm."""
+class Tuning(Section):
+    """Fine-tuning for a task without labels, the same for every arm."""
 
-    n_train: list[int | Literal["all"]] = ["all"]
-    """Regimes (of the targets' `n_train`) to fine-tune in."""
     draws: int = Field(2, ge=1, le=1000)
-    """The first so many draws of each."""
+    """The first so many draws."""
     steps: int = Field(150, ge=1, le=10**8)
     """Optimiser steps, at most: the best of ten looks at held-out training cells is kept."""
     batch: int = Field(32, ge=2, le=65_536)
@@ -148,6 +146,13 @@ class ProteinTuning(Section):
     """Learning rates of AdamW; each run chooses among them on held-out training cells."""
     weight_decay: float = Field(0.01, ge=0.0, le=10.0)
     """Weight decay of AdamW."""
+
+
+class ProteinTuning(Tuning):
+    """Fine-tuning of encoder and protein head."""
+
+    n_train: list[int | Literal["all"]] = ["all"]
+    """Regimes (of the targets' `n_train`) to fine-tune in, at `draws` of each."""
 
 
 class Mixture(Section):
@@ -197,6 +202,19 @@ class ProteinSpec(Arm):
     """Of the rivals with random weights."""
     normalisation: Normalisation
     tuning: ProteinTuning
+    clip: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    device: Device = "auto"
+    network: Network
+
+
+class ReconstructSpec(Arm):
+    """An autoencoder that goes on learning on the pools of its targets, from a model or scratch."""
+
+    thinning: Thinning
+    tuning: Tuning
+    heads: list[dict[str, str]]
+    """Of scratch, params `loss` and `output` of the methods that it stands beside."""
     clip: float
     precision: Literal["auto", "float32", "bfloat16"]
     device: Device = "auto"

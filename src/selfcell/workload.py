@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from selfcell.autoencoders import jobs, targets
 from selfcell.figures import FIGURES
 from selfcell.release import sources
 from selfcell.study import Study
@@ -46,7 +47,8 @@ def work(study: Study) -> dict[str, Work]:
     counts = dict.fromkeys(once.split(), 1)
     counts |= dict.fromkeys(("download", "qc", "store"), len(study.datasets))
     counts |= {"split": len(study.targets), "split_protein": len(study.proteins)}
-    counts |= {"protein": len(study.protein_jobs()), "by_gene": int(bool(config.reconstruction))}
+    counts |= {"protein": len(study.protein_jobs()), "reconstruct": len(jobs(study))}
+    counts |= {"by_gene": int(bool(config.reconstruction))}
     counts |= {"integrate": len(study.mixtures), "unseen": len(study.unseen)}
     counts["continued"] = len(study.continued())
     counts |= {"adopt": len(study.ready), "align": len(aligned(study))}
@@ -73,9 +75,13 @@ def work(study: Study) -> dict[str, Work]:
 def across(study: Study, weights: float) -> dict[str, Work]:
     """Of proteins, integration and unseen data: by draws, cells and steps."""
     config, found = study.config, {}
-    jobs = study.protein_jobs()
+    heads = study.protein_jobs()
     tests = {name: len(each.n_train) * each.draws for name, each in study.proteins.items()}
-    found["protein"] = Work(len(jobs), sum(tests[job.target] for job in jobs) * weights)
+    found["protein"] = Work(len(heads), sum(tests[job.target] for job in heads) * weights)
+    if config.reconstruction and (tuned := config.reconstruction.fine_tune):
+        looked = tuned.draws * tuned.steps * tuned.batch * len(tuned.lr)
+        trained = sum(len(targets(study, job.corpus)) for job in jobs(study))
+        found["reconstruct"] = Work(len(jobs(study)), trained * looked * weights)
     if asked := config.integration:
         continued = len(study.continued())
         found["integrate"] = Work(len(study.mixtures), len(study.mixtures) * asked.max_cells)

@@ -31,6 +31,10 @@ def test_halves_add_up_to_the_cell_under_totals_that_add_up() -> None:
     seen, hidden = back(halves.seen_NG, seen_N), back(halves.hidden_NG, total_N - seen_N)
     assert np.allclose(seen, np.round(seen), atol=1e-3)
     assert np.allclose(seen + hidden, whole.toarray(), atol=1e-3)
+    assert (halves.seen_N == seen_N).all()
+    assert (halves.seen_N + halves.hidden_N == total_N).all()
+    assert np.allclose(halves.count_NG.toarray(), hidden, atol=1e-3)
+    assert set(np.unique(halves.count_NG.data % 1)) == {0.0}
 
 
 def _total(x_NG: sparse.csr_matrix, total_N: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.stats import nbinom
 from torch import Tensor
 
 from selfcell.keys import generator
 from selfcell.losses.barlow import barlow_twins
 from selfcell.losses.cosine import cosine_distance
 from selfcell.losses.masked_mse import masked_mse
-from selfcell.losses.nb import masked_nb, nb_deviance
+from selfcell.losses.nb import expected_log1p, masked_nb, nb_deviance
 from selfcell.losses.ntxent import ntxent
 from selfcell.losses.vicreg import vicreg
 from tests.reference import losses as reference
@@ -88,6 +89,26 @@ def test_deviance_is_twice_the_gap_to_the_perfect_mean() -> None:
     gap = masked_nb(t(MEAN), t(DISPERSION), t(COUNT), mask) - perfect
     deviance = nb_deviance(t(MEAN), t(DISPERSION), t(COUNT), mask)
     assert deviance.item() == pytest.approx(2 * gap.item() * mask.sum().item())
+
+
+@pytest.mark.parametrize("total", [500.0, 20_000.0])
+@pytest.mark.parametrize(
+    ("dispersion", "mean", "within"),
+    [
+        (0.1, 0.01, 1e-4),
+        (0.3, 1.0, 1e-3),
+        (1.0, 30.0, 0.01),
+        (50.0, 30.0, 0.01),
+        (0.1, 100.0, 0.05),
+    ],
+)
+def test_expected_log1p(total: float, dispersion: float, mean: float, within: float) -> None:
+    """Against the sum over all counts that can be expected to come."""
+    k = np.arange(20_000)
+    drawn = nbinom.pmf(k, dispersion, dispersion / (dispersion + mean))
+    expected = (drawn * np.log1p(k * 1e4 / total)).sum()
+    args = torch.full((1, 1), mean), torch.tensor([dispersion]), torch.full((1, 1), 1e4 / total)
+    assert expected_log1p(*args).item() == pytest.approx(expected, abs=within)
 
 
 def test_cosine_distance_both_sides() -> None:

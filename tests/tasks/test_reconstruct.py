@@ -12,52 +12,27 @@ import pytest
 import torch
 from anndata import AnnData
 from scipy import sparse
+from scipy.stats import nbinom
 from sklearn.metrics import explained_variance_score
 
 from selfcell.baselines.reconstruct import rivals
-from selfcell.data.corpus import Corpus
 from selfcell.data.store import Store
 from selfcell.data.writer import write_store
 from selfcell.keys import generator
+from selfcell.losses.nb import expected_log1p
 from selfcell.metrics.reconstruct import BATCHED, METRICS, Sums
-from selfcell.specs import BaselineSpec, FrozenSpec, Network, PretrainSpec, Thinning, Training
+from selfcell.specs import BaselineSpec, FrozenSpec, Training
 from selfcell.stats import by_gene, table
 from selfcell.tasks import model, reconstruct
-from selfcell.tasks.pretrain import pretrain
 from tests.baselines.made import equal, fits
 from tests.data import factory
-
-NETWORK = Network(hidden=[16, 8], activation="selu", dropout=0.1)
-THINNING = Thinning(max_cells=1000, draws=2)
-CORPUS = {"name": "all", "sources": ({"dataset": "a"},), "targets": ("a",)}
-Made = tuple[Path, Store, dict[str, Any]]
-
-
-def trained(root: Path, store: Store, split: dict[str, Any], loss: str) -> model.Trained:
-    """A masked autoencoder with one of the two heads, read back from disk."""
-    spec = PretrainSpec(
-        study="t", protocol="intended", corpus=CORPUS, method="mae", task="random_mask",
-        params={"rate": 0.3, "loss": loss}, network=NETWORK, seed=0,
-        training=Training(steps=150, batch=32, lr=3e-3, precision="float32"),
-    )  # fmt: skip
-    corpus = Corpus.build(spec.corpus, {"a": store}, {"a": split})
-    result = pretrain(spec, corpus, {})
-    notes = {"run_hash": "abc"}
-    model.save(root / loss, result.method, spec, corpus.genes, result.health, notes)
-    # So short a training need not pass the learning gate, which is not the matter here.
-    return dataclasses.replace(model.load(root / loss), status="ok")
+from tests.tasks import divided
+from tests.tasks.divided import NETWORK, THINNING, Made, trained
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    root = tmp_path_factory.mktemp("reconstruct")
-    cells = factory.make_cells(n=400)
-    # One gene that the vocabulary names and the data set did not measure.
-    return (
-        root,
-        factory.make_store(root, cells, genes=range(41)),
-        factory.split_of(cells, target="a"),
-    )
+    return divided.store(tmp_path_factory.mktemp("reconstruct"))
 
 
 @pytest.fixture(scope="module", params=["mse", "nb"])
@@ -108,11 +83,14 @@ def test_rows_keep_the_contract_for_both_heads(made: Made, network: model.Traine
     scores, predictions = rows.frames()
     table.validate(scores)
     assert predictions.empty
-    assert set(scores.readout) == {"ridge", "decoder"}
+    assert network.decoder is not None
+    own = network.decoder.readout
+    assert own == ("decoder_nb" if "log_dispersion_G" in network.weights else "decoder")
+    assert set(scores.readout) == {"ridge", own}
     assert len(scores) == 2 * 2 * len(METRICS | BATCHED)
     assert set(scores.n_test) == {len(split["test"])}
     assert set(scores.n_train[scores.readout == "ridge"]) == {len(split["pool"])}
-    assert set(scores.n_train[scores.readout == "decoder"]) == {0}
+    assert set(scores.n_train[scores.readout == own]) == {0}
     assert value([scores], readout="ridge") > 0.05
 
 
@@ -124,12 +102,17 @@ def test_the_decoder_is_scored_as_the_definition_reads(made: Made, network: mode
     assert network.decoder is not None
     with torch.no_grad():
         y_NG = network.decoder.net(network.encoder(torch.tensor(data.test.seen_NG.toarray())))
-    y_NG = y_NG.double().exp().log1p() if network.decoder.counts else y_NG.double()
+    if (log_dispersion_G := network.decoder.log_dispersion_G) is not None:
+        depth_N1 = torch.tensor(data.test.seen_N)[:, None] / 1e4
+        mean_NG, dispersion_G = y_NG.double().exp() * depth_N1, log_dispersion_G.double().exp()
+        y_NG = expected_log1p(mean_NG, dispersion_G, 1 / depth_N1)
     measured_G = store.measured_G
     truth_NG = data.test.hidden_NG.toarray()[:, measured_G].astype(np.float64)
-    error_NG = truth_NG - y_NG.numpy()[:, measured_G]
+    error_NG = truth_NG - y_NG.double().numpy()[:, measured_G]
     expected = 1 - error_NG.var(0).sum() / truth_NG.var(0).sum()
-    assert value([scores], readout="decoder", draw=1) == pytest.approx(expected, abs=1e-5)
+    assert value([scores], readout=network.decoder.readout, draw=1) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_batches_are_scored_as_the_released_code_did(
@@ -184,13 +167,23 @@ def test_a_gene_that_the_decoder_never_learned_is_not_explained(made: Made) -> N
     )
 
 
-def test_the_negative_binomial_head_is_on_the_scale_of_log1p(made: Made) -> None:
+def test_the_negative_binomial_head_predicts_in_the_units_that_are_scored(made: Made) -> None:
+    """The mean of log1p of counts per 10,000 that it draws, for hand-set means at two depths."""
     root, store, split = made
     decoder = trained(root, store, split, "nb").decoder
-    assert decoder is not None
-    assert decoder.counts
-    z_BD = torch.zeros(2, 8)
-    assert torch.allclose(decoder(z_BD), decoder.net(z_BD).exp().log1p())
+    assert decoder is not None and decoder.log_dispersion_G is not None
+    for layer in decoder.net.layers:
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    torch.nn.init.constant_(decoder.net.layers[-1].bias, float(np.log(20.0)))  # per 10,000
+    log_dispersion_G = torch.zeros_like(decoder.log_dispersion_G)
+    flat = dataclasses.replace(decoder, log_dispersion_G=log_dispersion_G)
+    shallow, deep = flat(torch.zeros(2, 8), torch.tensor([500.0, 10_000.0]))[:, 0].tolist()
+    k = np.arange(2000)
+    for total, found in ((500, shallow), (10_000, deep)):
+        drawn = nbinom.pmf(k, 1.0, 1 / (1 + 20 * total / 1e4)) @ np.log1p(k * 1e4 / total)
+        assert found == pytest.approx(drawn, abs=0.01)
+    assert shallow < deep - 0.5 < np.log1p(20) - 0.5
 
 
 def test_copying_the_input_gains_nothing_where_there_is_only_noise(tmp_path: Path) -> None:

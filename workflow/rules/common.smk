@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from selfcell import yaml_once
+from selfcell import autoencoders, yaml_once
 from selfcell.baselines import BASELINES
 from selfcell.config import from_mapping
 from selfcell.errors import SelfcellError

@@ -3,6 +3,7 @@
 FROZEN = f"{RESULTS}/runs/frozen/{{corpus}}/{{method}}/s{{seed}}"
 FINETUNE = f"{RESULTS}/runs/finetune/{{target}}/{{corpus}}/{{method}}/s{{seed}}"
 PROTEIN = f"{RESULTS}/runs/protein/{{protein}}/{{corpus}}/{{method}}/s{{seed}}"
+RECONSTRUCT = f"{RESULTS}/runs/reconstruct/{{corpus}}/{{method}}/s{{seed}}"
 BASELINE = f"{RESULTS}/runs/baseline/{{target}}"
 
 
@@ -110,6 +111,41 @@ rule protein:
         " --spec {params.spec:q} {params.model} {params.stores}"
         " --split {input.split} --code {params.code} --threads {threads} --out {params.folder}"
         " 2> >(tee {log} >&2)"
+
+
+rule reconstruct:
+    input:
+        audit=f"{RESULTS}/audit.json",
+        model=model_files,
+        stores=lambda wildcards: stores(
+            STUDY.stores_of(autoencoders.targets(STUDY, wildcards.corpus))
+        ),
+        splits=lambda wildcards: splits(autoencoders.targets(STUDY, wildcards.corpus)),
+    output:
+        multiext(f"{RECONSTRUCT}/", *run_files("tasks")),
+    log:
+        f"{LOGS}/reconstruct/{{corpus}}.{{method}}.s{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/reconstruct/{{corpus}}.{{method}}.s{{seed}}.jsonl"
+    conda:
+        ENV
+    resources:
+        mem_mb=grows(1300, 5),
+        runtime=grows(4, 0.02),
+        gpu=GPU,
+    params:
+        spec=lambda wildcards: SLICES.reconstruct(model_of(wildcards)),
+        model=model_option,
+        stores=lambda wildcards: store_options(
+            autoencoders.targets(STUDY, wildcards.corpus)
+        ),
+        splits=lambda wildcards, input: [f"--split {path}" for path in input.splits],
+        folder=RECONSTRUCT,
+        code=code("reconstruct"),
+    shell:
+        f"python3 {SCRIPTS}/reconstruct.py"
+        " --spec {params.spec:q} {params.model} {params.stores} {params.splits}"
+        " --code {params.code} --threads {threads} --out {params.folder} 2> >(tee {log} >&2)"
 
 
 rule baseline:

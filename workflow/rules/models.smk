@@ -28,9 +28,14 @@ def mapped_model(corpus):
     return MODEL.format(**first._asdict())
 
 
+def model_of(wildcards):
+    """The model that wildcards name."""
+    return Model(wildcards.corpus, wildcards.method, int(wildcards.seed))
+
+
 def frozen_across(wildcards):
     """Integration and unseen targets of a frozen network."""
-    return STUDY.across(Model(wildcards.corpus, wildcards.method, int(wildcards.seed)))
+    return STUDY.across(model_of(wildcards))
 
 
 def frozen_targets(wildcards):

@@ -6,6 +6,7 @@ MODEL_FOLDERS = [MODEL.format(**model._asdict()) for model in STUDY.models()]
 # Runs of every task, and those of one.
 TASK_FOLDERS = [
     *[FROZEN.format(**model._asdict()) for model in STUDY.evaluated()],
+    *[RECONSTRUCT.format(**model._asdict()) for model in autoencoders.jobs(STUDY)],
     *[BASELINE.format(target=target) for target in STUDY.targets if CONFIG.baselines],
 ]
 RUN_FOLDERS = [

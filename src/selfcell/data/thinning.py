@@ -23,10 +23,16 @@ class Halves:
 
     Attributes:
         seen_NG: to encode. hidden_NG: to score.
+        count_NG: float32 molecules of the hidden half.
+        seen_N, hidden_N: molecules of each half, those outside the vocabulary too; 1 where there
+            is none.
     """
 
     seen_NG: sparse.csr_matrix
     hidden_NG: sparse.csr_matrix
+    count_NG: sparse.csr_matrix
+    seen_N: np.ndarray
+    hidden_N: np.ndarray
 
 
 def thin(counts: sparse.csr_matrix, total_N: np.ndarray, rng: np.random.Generator) -> Halves:
@@ -41,24 +47,19 @@ def thin(counts: sparse.csr_matrix, total_N: np.ndarray, rng: np.random.Generato
         counts: (N, G) whole numbers.
         total_N: counts of each cell over all its genes, at least the sum of its row.
     """
-    seen = counts.copy()
+    seen, hidden = counts.copy(), counts.copy()
     seen.data = rng.binomial(counts.data.astype(np.int64), 0.5).astype(np.float32)
-    hidden = counts.copy()
     hidden.data = counts.data - seen.data
     rest_N = np.asarray(total_N, dtype=np.int64) - _sums(counts)
     rest_seen_N = rng.binomial(rest_N, 0.5)
-    return Halves(
-        _normalised(seen, _sums(seen) + rest_seen_N),
-        _normalised(hidden, _sums(hidden) + rest_N - rest_seen_N),
-    )
+    for half in (seen, hidden):
+        half.eliminate_zeros()
+    # A half that received no molecule is a cell of zeros, whatever it is divided by.
+    seen_N = np.maximum(_sums(seen) + rest_seen_N, 1)
+    hidden_N = np.maximum(_sums(hidden) + rest_N - rest_seen_N, 1)
+    normalised = log_normalise(seen, seen_N), log_normalise(hidden, hidden_N)
+    return Halves(*normalised, hidden, seen_N, hidden_N)
 
 
 def _sums(counts: sparse.csr_matrix) -> np.ndarray:
     return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel().astype(np.int64)
-
-
-def _normalised(counts: sparse.csr_matrix, total_N: np.ndarray) -> sparse.csr_matrix:
-    # A half that received no molecule is a cell of zeros, whatever it is divided by.
-    x_NG = log_normalise(counts, np.maximum(total_N, 1))
-    x_NG.eliminate_zeros()
-    return x_NG

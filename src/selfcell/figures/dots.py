@@ -80,7 +80,8 @@ def arm(row: Any) -> str:
     words = {"fine-tuned": ", fine-tuned"}.get(row["mode"], "")
     if row.method.startswith("scratch"):
         words = ""
-    own = {"decoder": ", own decoder", "knn5": ", 5-NN"}.get(row.readout, "")
+    reads = {"decoder": ", own decoder", "decoder_nb": ", negative binomial", "knn5": ", 5-NN"}
+    own = reads.get(row.readout, "")
     return style.method_name(row.method) + words + own
 
 

@@ -54,7 +54,7 @@ PAPER: tuple[Entry, ...] = (
     Entry(
         "Reconstruction: explained variance and squared error",
         ("reconstruction",),
-        f"scTab: {NEEDS}; networks fine-tuned to reconstruct: {UNBUILT}",
+        f"scTab: {NEEDS}",
     ),
     Entry(
         "RNA to protein: correlations and squared error",

@@ -47,6 +47,17 @@ def show(x_BG: Tensor, visible_BG: Tensor, out_BG: Tensor) -> None:
     out_BG *= as_number(visible_BG, out_BG.dtype)
 
 
+def in_counts(y_BG: Tensor, total_B: Tensor, log_dispersion_G: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
+
+    The decoder gives the log of the expression per 10,000 counts, which spans five orders of
+    magnitude; the cell's own total turns it into counts.
+    """
+    factor_B1 = total_B[:, None] / 1e4
+    mean_BG = (y_BG.float().clamp(*LOG_RATE).exp() * factor_B1).clamp_min(LEAST_MEAN)
+    return mean_BG, log_dispersion_G.clamp(-10.0, 10.0).exp()
+
+
 class MaskedParams(Protocol):
     """The hyper-parameters that every masked autoencoder has."""
 
@@ -125,7 +136,7 @@ class Masked(Method):
             args = batch.x_BG, target_BG, number
             return output_mse(h_BD, layer, *args, last=last, gene_C=asked_C), {}
         y_BG = self.reconstruct(batch, visible_BG, train=True)
-        mean_BG, dispersion_G = self._counts(y_BG, batch)
+        mean_BG, dispersion_G = in_counts(y_BG, batch.total_B, self.log_dispersion_G)
         return masked_nb(mean_BG, dispersion_G, batch.count_BG, target_BG, number), {}
 
     def _columns(self, target_BG: Tensor) -> Tensor | None:
@@ -133,17 +144,6 @@ class Masked(Method):
         asked_G = target_BG[0] if target_BG.stride(0) == 0 else self.decoded()
         asked_C = asked_G.nonzero()[:, 0]
         return asked_C if len(asked_C) < MOST_PICKED * len(asked_G) else None
-
-    def _counts(self, y_BG: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
-
-        The decoder gives the log of the expression per 10,000 counts, which spans five orders of
-        magnitude; the cell's own total turns it into counts.
-        """
-        assert self.log_dispersion_G is not None
-        factor_B1 = batch.total_B[:, None] / 1e4
-        mean_BG = (y_BG.float().clamp(*LOG_RATE).exp() * factor_B1).clamp_min(LEAST_MEAN)
-        return mean_BG, self.log_dispersion_G.clamp(-10.0, 10.0).exp()
 
     @torch.no_grad()
     def health(self, batch: Batch) -> Health:
@@ -169,7 +169,8 @@ class Masked(Method):
 
     def _deviance_ratio(self, y_BG: Tensor, batch: Batch, target_BG: Tensor) -> Tensor:
         """Deviance over that of each gene's own share of all counts, from this very batch."""
-        mean_BG, dispersion_G = self._counts(y_BG, batch)
+        assert self.log_dispersion_G is not None
+        mean_BG, dispersion_G = in_counts(y_BG, batch.total_B, self.log_dispersion_G)
         share_G = batch.count_BG.sum(0) / batch.total_B.sum()
         null_BG = (batch.total_B[:, None] * share_G).clamp_min(LEAST_MEAN)
         model = nb_deviance(mean_BG, dispersion_G, batch.count_BG, target_BG)

@@ -18,7 +18,7 @@ from selfcell.stats.schema import Column, Table
 TASKS = ("annotate", "reconstruction", "protein", "integrate", "unseen")
 READOUTS = (
     *("head", "probe", "prototype", "knn1", "knn5", "knn5_drop"),
-    *("decoder", "ridge", "none"),
+    *("decoder", "decoder_nb", "ridge", "none"),
 )
 MODES = ("frozen", "fine-tuned", "baseline")
 PROTOCOLS = ("intended", "published", "mixed")

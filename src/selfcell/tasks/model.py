@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -26,11 +25,12 @@ from selfcell import __version__
 from selfcell.data.cells import SCALE
 from selfcell.errors import StoreError
 from selfcell.job import write_json
-from selfcell.methods.base import LOG_RATE, Health, Method
+from selfcell.methods.base import Health, Method
 from selfcell.nets.mlp import ACTIVATIONS, MLP
 from selfcell.provenance import short_hash
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, PretrainSpec
+from selfcell.tasks.decoder import Decoder
 
 # 2: symbols, preprocessing, licence, hash of the vocabulary beside the weights
 # 3: `last` and the second of the preprocessings
@@ -42,32 +42,6 @@ LICENCE = "MIT for the weights; the cells they were trained on keep the licences
 STATUSES = ("ok", "collapsed", "not_learned", "diverged", "unchecked")
 DECODED = "decoded_G"
 CHUNK = 1024  # rows a forward pass takes: fixed, so that an embedding does not depend on memory
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """The decoder of a masked autoencoder, from codes to log1p expression.
-
-    Attributes:
-        net: in evaluation mode.
-        counts: its output is the log of a mean count per 10,000 (negative binomial), not log1p
-            expression.
-        decoded_G: bool, genes that it learned to predict; the others' output means nothing.
-    """
-
-    net: MLP
-    counts: bool
-    decoded_G: np.ndarray
-
-    @torch.no_grad()
-    def __call__(self, z_BD: torch.Tensor) -> torch.Tensor:
-        """(B, D) codes to (B, G) log1p of expression per 10,000 counts, without dropout.
-
-        A negative binomial's mean is put on that scale, which lies above the mean of log1p of
-        what it draws.
-        """
-        y_BG: torch.Tensor = self.net(z_BD)
-        return y_BG.clamp(*LOG_RATE).exp().log1p() if self.counts else y_BG
 
 
 @dataclass(frozen=True)
@@ -264,7 +238,7 @@ def _decoder(
 ) -> Decoder | None:
     if DECODED not in weights:
         return None
-    counts = "log_dispersion_G" in weights
+    log_dispersion_G = weights.get("log_dispersion_G")
     output = params.get("output", "linear")
     if output not in (*ACTIVATIONS, "linear"):
         raise ValueError(f"output {output!r}")
@@ -272,13 +246,13 @@ def _decoder(
         [*reversed(network.hidden), genes],
         torch_generator(0, "decoder"),
         activation=network.activation,
-        last=None if counts or output == "linear" else output,
+        last=None if log_dispersion_G is not None or output == "linear" else output,
         name="decoder",
     )
     net.load_state_dict(_part(weights, "decoder."))
     if weights[DECODED].shape != (genes,):
         raise ValueError(f"{DECODED}: {tuple(weights[DECODED].shape)}, not {(genes,)}")
-    return Decoder(net.eval(), counts, weights[DECODED].numpy())
+    return Decoder(net.eval(), log_dispersion_G, weights[DECODED].numpy())
 
 
 @torch.no_grad()

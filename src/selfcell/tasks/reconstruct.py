@@ -3,8 +3,9 @@
 Scored in log1p of counts per 10,000, over the genes that the target measured and that its scored
 molecules hold at all: the same genes, cells and halves for every arm of a target. Readouts:
 "decoder", a masked autoencoder's own (or principal components turned back), which saw no cell of
-the target unless its corpus holds them; "ridge", a linear map from the frozen code to the genes,
-fitted alike to every arm on the halves of the target's pool. Test cells are never learned from.
+the target unless its corpus holds them, "decoder_nb" where it is a negative binomial's; "ridge", a
+linear map from the frozen code to the genes, fitted alike to every arm on the halves of the
+target's pool. Test cells are never learned from.
 
 Shape suffixes: P pool cells, N test cells, G genes, S scored genes, D dimensions.
 """
@@ -29,7 +30,8 @@ from selfcell.specs import FrozenSpec, Thinning
 from selfcell.stats.predictions import PREDICTIONS
 from selfcell.stats.table import COLUMNS
 from selfcell.tasks import ridge
-from selfcell.tasks.model import Decoder, Trained
+from selfcell.tasks.decoder import Decoder
+from selfcell.tasks.model import Trained
 from selfcell.tasks.score import UNSCORED, embedding_status
 
 CHUNK = 1024  # the released code's batch in testing, of which `BATCHED` are means
@@ -44,9 +46,9 @@ class Molecules:
     Attributes:
         keys: columns target and split of the score table. draw: number of the division.
         gene_ids: the vocabulary. pool, test: halves of the cells.
-        scored_G: bool, genes that are scored.
+        measured_G: bool, genes that the target measured. scored_G: bool, those that are scored.
         mean_G: float32 mean over the pool of the half to score.
-        batch_N: text, batch of each test cell.
+        key_P: int64 noise keys of the pool cells. batch_N: text, batch of each test cell.
     """
 
     keys: Mapping[str, str]
@@ -54,8 +56,10 @@ class Molecules:
     gene_ids: Sequence[str]
     pool: Halves
     test: Halves
+    measured_G: np.ndarray
     scored_G: np.ndarray
     mean_G: np.ndarray
+    key_P: np.ndarray
     batch_N: np.ndarray
 
     @classmethod
@@ -73,8 +77,10 @@ class Molecules:
             draw=draw,
             gene_ids=store.gene_ids,
             **halves,
+            measured_G=store.measured_G,
             scored_G=store.measured_G & present_G,
             mean_G=np.asarray(halves["pool"].hidden_NG.mean(0), dtype=np.float32).ravel(),
+            key_P=cells["pool"].key_N,
             batch_N=cells["test"].column("batch").astype(str),
         )
 
@@ -107,9 +113,12 @@ class Molecules:
         """Sums of a decoder; of genes that it never learned it predicts the pool's mean, which
         explains none of their variance."""
         learned_S = decode.decoded_G[self.scored_G]
+        # The hidden half's own molecules are not told; the seen half has as many but for chance.
+        total_N = torch.from_numpy(self.test.seen_N.astype(np.float32))
 
         def predict(rows: slice) -> np.ndarray:
-            y_NS = decode(torch.from_numpy(test_ND[rows])).numpy()[:, self.scored_G]
+            y_NG = decode(torch.from_numpy(test_ND[rows]), total_N[rows]).numpy()
+            y_NS = y_NG[:, self.scored_G]
             return np.where(learned_S, y_NS, self.mean_G[self.scored_G])
 
         return self.sums(predict)
@@ -194,5 +203,5 @@ def frozen(
         )
         if model.decoder is not None:
             sums = data.decoder(model.decoder, test_ND) if scored else None
-            rows.add(data, "decoder", sums, 0, status)
+            rows.add(data, model.decoder.readout, sums, 0, status)
     return rows
