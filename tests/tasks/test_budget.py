@@ -28,7 +28,9 @@ def trained(method="random_mask", **changes):
 
 def test_a_whole_run_says_so():
     notes = trained().notes()
-    assert notes == {"failure": "", "ended": "max_steps", "steps": 8, "device": "cpu"}
+    assert notes == {
+        "failure": "", "ended": "max_steps", "steps": 8, "device": "cpu", "gene_sets": "",
+    }  # fmt: skip
 
 
 def test_epochs_end_a_run():
