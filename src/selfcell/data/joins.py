@@ -100,6 +100,16 @@ def protein_labels(adata: AnnData, tables: Sequence[Path]) -> None:
     adata.obs["label"] = label.fillna("").to_numpy().astype(str)
 
 
+def protein_gates(adata: AnnData, tables: Sequence[Path]) -> None:
+    """obs["label"] by gates on the surface proteins of the file itself; "" in no gate.
+
+    Raises DataError as `gates.types`.
+    """
+    from selfcell.data import gates
+
+    adata.obs["label"] = gates.types(adata.obsm["protein"])
+
+
 def _keys(matrix: Any) -> list[str]:
     return [",".join(map(str, row)) for row in matrix]
 
@@ -120,4 +130,5 @@ JOINS: dict[str, Callable[[AnnData, Sequence[Path]], None]] = {
     "protein_csv": protein_csv,
     "protein_h5ad": protein_h5ad,
     "protein_labels": protein_labels,
+    "protein_gates": protein_gates,
 }

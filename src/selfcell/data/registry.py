@@ -24,7 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 Format = Literal["auto", "h5ad", "10x_h5", "10x_mtx", "csv", "zarr"]
-JoinKind = Literal["demuxlet", "protein_obsm", "protein_csv", "protein_h5ad", "protein_labels"]
+JoinKind = Literal[
+    "demuxlet", "protein_obsm", "protein_csv", "protein_h5ad", "protein_labels", "protein_gates"
+]
 
 
 class Join(Frozen):

@@ -41,6 +41,7 @@ TARGET_NAMES = {
     "pbmc10k_cite": "PBMC10k with proteins",
     "pbmc5k_cite": "PBMC5k with proteins",
     "pbmc1k_cite": "PBMC1k with proteins",
+    "pbmc1k_gated": "PBMC1k typed by proteins",
     "cite_200": "PBMC5k proteins",
     "pbmc10k_protein": "PBMC10k proteins",
     "bmmc_protein": "Bone marrow proteins",
