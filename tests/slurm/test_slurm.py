@@ -129,6 +129,7 @@ def test_slurm_is_asked_for_what_the_profile_says(study: dict[str, Job]) -> None
     alone = {name for kind, name in submitted if kind == "rule"}
     assert groups == {"data", "frozen", "figures"}
     evaluated = {"finetune", "protein", "baseline", "integrate", "continued", "project"}
+    evaluated.add("reconstruct")
     answers = {"shared_variance", "collect", "by_gene", "contrasts"}
     assert alone == {"pretrain", *evaluated, *answers}
 

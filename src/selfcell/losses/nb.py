@@ -8,7 +8,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+LEAST_MEAN = 1e-6
+LOG_RATE = (-15.0, 12.0)
+"""Bounds of a negative-binomial decoder's output, the log of a mean count per 10,000."""
+LOG_DISPERSION = (-10.0, 10.0)
 TERMS = 24  # counts whose probabilities are summed up one by one
+
+
+def in_counts(y_BG: Tensor, total_B: Tensor, log_dispersion_G: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
+
+    The decoder gives the log of the expression per 10,000 counts, which spans five orders of
+    magnitude; the cell's own total turns it into counts.
+    """
+    factor_B1 = total_B[:, None] / 1e4
+    mean_BG = (y_BG.float().clamp(*LOG_RATE).exp() * factor_B1).clamp_min(LEAST_MEAN)
+    return mean_BG, log_dispersion_G.clamp(*LOG_DISPERSION).exp()
 
 
 def masked_nb(

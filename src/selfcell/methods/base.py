@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from selfcell.nets.mlp import MLP
 from selfcell.rng import Noise, torch_generator
 
-LOG_RATE = (-15.0, 12.0)
-"""Bounds of a negative-binomial decoder's output, the log of a mean count per 10,000."""
-
 
 @dataclass(frozen=True)
 class Batch:

@@ -15,16 +15,15 @@ from torch import Tensor, nn
 
 from selfcell.fused import fused
 from selfcell.losses.masked_mse import masked_mse
-from selfcell.losses.nb import masked_nb, nb_deviance
+from selfcell.losses.nb import LEAST_MEAN, in_counts, masked_nb, nb_deviance
 from selfcell.losses.output_mse import output_mse
-from selfcell.methods.base import LOG_RATE, Batch, Context, Health, Method
+from selfcell.methods.base import Batch, Context, Health, Method
 from selfcell.metrics.geometry import effective_rank, spread
 from selfcell.nets.across import mean_across
 from selfcell.nets.mlp import ACTIVATIONS
 from selfcell.nets.types import as_number, at_once, computing_dtype
 
 LEAST_SKILL = 0.05
-LEAST_MEAN = 1e-6
 MOST_PICKED = 0.75  # picking columns out costs more than it saves above this share of them
 
 
@@ -45,17 +44,6 @@ def show(x_BG: Tensor, visible_BG: Tensor, out_BG: Tensor) -> None:
     """Write x with 0 for what is not visible to `out_BG`."""
     out_BG.copy_(x_BG)
     out_BG *= as_number(visible_BG, out_BG.dtype)
-
-
-def in_counts(y_BG: Tensor, total_B: Tensor, log_dispersion_G: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (B, G), in counts, and dispersion (G,) of the negative binomial.
-
-    The decoder gives the log of the expression per 10,000 counts, which spans five orders of
-    magnitude; the cell's own total turns it into counts.
-    """
-    factor_B1 = total_B[:, None] / 1e4
-    mean_BG = (y_BG.float().clamp(*LOG_RATE).exp() * factor_B1).clamp_min(LEAST_MEAN)
-    return mean_BG, log_dispersion_G.clamp(-10.0, 10.0).exp()
 
 
 class MaskedParams(Protocol):

@@ -27,9 +27,8 @@ from selfcell.data.store import Store
 from selfcell.errors import DivergenceError
 from selfcell.keys import derive, generator
 from selfcell.losses.masked_mse import masked_mse
-from selfcell.losses.nb import masked_nb
+from selfcell.losses.nb import in_counts, masked_nb
 from selfcell.methods.base import Batch
-from selfcell.methods.masked import in_counts
 from selfcell.nets.mlp import MLP
 from selfcell.rng import torch_generator
 from selfcell.specs import Network, ReconstructSpec

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selfcell.losses.nb import expected_log1p
-from selfcell.methods.masked import in_counts
+from selfcell.losses.nb import expected_log1p, in_counts
 from selfcell.nets.mlp import MLP
 
 
