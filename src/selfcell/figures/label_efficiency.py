@@ -73,10 +73,16 @@ def draw(frame: pd.DataFrame) -> Figure:
             learned = own[own["mean"].notna()]
             if len(learned):
                 _panel(axes[index], learned, keys)
-            style.left_out(axes[index], own)
             n_test = int(own.n_test.max())
             second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
-            style.title(axes[index], index, style.target_name(target), second)
+            style.title(
+                axes[index],
+                index,
+                style.target_name(target),
+                second,
+                style.left_out(own),
+                columns=columns,
+            )
             if index % columns == 0:
                 axes[index].set_ylabel("macro-F1 on test cells")
             if index + columns >= len(panels):

@@ -72,10 +72,9 @@ def draw(frame: pd.DataFrame) -> Figure:
             learned = own[own["mean"].notna()]
             if len(learned):
                 _panel(axes, learned, seen, keys)
-            style.left_out(axes, own)
             n_test = int(own.n_test.max())
             second = f"{style.learned_on(corpus, own.role.iloc[0])}; {n_test:,} test cells"
-            style.title(axes, index, style.target_name(target), second)
+            style.title(axes, index, style.target_name(target), second, style.left_out(own))
             axes.set_ylabel("macro-F1 of the frozen probe")
         axes.set_xlabel("labelled cells per type")
         figure.legend(

@@ -51,6 +51,8 @@ CORPUS_COLOURS = (
 )
 
 PERMUTED = "gene_programme_permuted"
+WORDS_WIDTH = 130  # characters of small text across a page
+LINE = 9.0  # pt from line to line of small text
 LONGEST = 24  # characters of a name that still fit above a panel
 
 STYLE = {
@@ -211,9 +213,9 @@ def foremost(every: Sequence[Place], most: int) -> tuple[list[Place], str | None
     return [every[place] for place in kept], words
 
 
-def left_out(axes: Axes, own: pd.DataFrame) -> None:
-    """Name at a panel's lower right the arms of its rows of which runs did not learn, with their
-    number; nothing where all did. A corpus other than the panel's (column arm_corpus) is named."""
+def left_out(own: pd.DataFrame) -> str:
+    """The arms of a panel's rows of which runs did not learn, with their number; nothing where all
+    did. A corpus other than the panel's (column arm_corpus) is named."""
     failed = own[own.n_failed > 0]
     elsewhere = failed.get("arm_corpus", failed.corpus)
     failed = failed.assign(of=elsewhere.where(elsewhere.map(is_control).astype(bool), ""))
@@ -224,12 +226,7 @@ def left_out(axes: Axes, own: pd.DataFrame) -> None:
         .n_failed.sum()
         .items()
     ]
-    if names:
-        words = "runs that did not learn, left out: " + ", ".join(names)
-        axes.text(
-            0.99, 0.1, textwrap.fill(words, 56), transform=axes.transAxes, ha="right", va="bottom",
-            fontsize=SMALL, color=RED, zorder=4, bbox={"color": "white", "alpha": 0.85, "pad": 1},
-        )  # fmt: skip
+    return "runs that did not learn, left out: " + ", ".join(names) if names else ""
 
 
 def legend(
@@ -247,19 +244,26 @@ def legend(
     )
 
 
-def title(axes: Axes, index: int, first: str, second: str = "", *, narrow: bool = False) -> None:
-    """Panel letter and title: a bold line, and a plain one below it; both in several lines where
-    the panel is narrow (a fifth of the page)."""
+def title(
+    axes: Axes, index: int, first: str, second: str = "", failed: str = "",
+    *, columns: int = 1, narrow: bool = False,
+) -> None:  # fmt: skip
+    """Panel letter and title: a bold line, a plain one below it, and what `left_out` says, in as
+    many lines as so many panels side by side need; all in several where they are narrow (a fifth
+    of the page)."""
     if narrow:
         first, second = textwrap.fill(first, 12), textwrap.fill(second, 17)
-    height = 5.0 + 9.0 * len(second.splitlines())
-    axes.set_title(first, pad=height, va="bottom")
-    if second:
-        axes.annotate(
-            second, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
-            fontsize=SMALL, color="#404040",
-        )  # fmt: skip
-    letter(axes, index, height)
+    failed = textwrap.fill(failed, WORDS_WIDTH // columns)
+    height = 4.0
+    for words, colour in ((failed, RED), (second, "#404040")):
+        if words:
+            axes.annotate(
+                words, (0, 1), xytext=(0, height), xycoords="axes fraction", fontsize=SMALL,
+                textcoords="offset points", color=colour,
+            )  # fmt: skip
+        height += LINE * len(words.splitlines())
+    axes.set_title(first, pad=height + 1.0, va="bottom")
+    letter(axes, index, height + 1.0)
 
 
 def bounded(axes: Axes, means: Sequence[float]) -> None:

@@ -127,8 +127,14 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes = style.grid(figure, len(panels), columns)
         for index, (sweep, target, own) in enumerate(panels):
             _panel(axes[index], own[own["mean"].notna()], sweep, keys)
-            style.left_out(axes[index], own)
-            style.title(axes[index], index, style.target_name(target), _of(sweep))
+            style.title(
+                axes[index],
+                index,
+                style.target_name(target),
+                _of(sweep),
+                style.left_out(own),
+                columns=columns,
+            )
             if index % columns == 0:
                 axes[index].set_ylabel("macro-F1, 10 labels per type")
         figure.legend(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from selfcell.figures import require, style
-from selfcell.figures.pretexts import LOOK
+from selfcell.figures.pretexts import CONTROL, LOOK
 from selfcell.figures.summary import ARM, arm_summary
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ WORDS = {"removed": "genes removed", "renamed": "genes under wrong names"}
 READOUTS = ("probe", "none")
 HIDDEN = ("perfect", "permuted")  # controls whose line is the same at every share
 LINES = {"logreg_shared": "--", "random_encoder": ":", "majority": ":"}
+CORPUS_LINES = ("-", "--", "-.", ":")
 OWN = {"logreg_shared": style.ORANGE, "byol": style.SKY}  # as orange is the classifiers'
 SPREAD = 0.008  # shares between arms, so that intervals stand apart
 
@@ -71,9 +72,15 @@ def draw(frame: pd.DataFrame) -> Figure:
                 place = targets.index(target) * len(WORDS) + list(WORDS).index(kind)
                 part = own[own.kind == kind]
                 second = f"{words}; {int(part.n_test.max()):,} test cells"
-                style.title(axes, place, style.target_name(target), second)
+                style.title(
+                    axes,
+                    place,
+                    style.target_name(target),
+                    second,
+                    style.left_out(part),
+                    columns=len(WORDS),
+                )
                 _panel(axes, part[part["mean"].notna()], keys)
-                style.left_out(axes, part)
                 axes.set_xlabel(f"share of the shared genes that is {kind}")
             line[0].set_ylabel("macro-F1")
         figure.legend(
@@ -86,18 +93,24 @@ def _panel(axes: Axes, own: pd.DataFrame, keys: dict[str, Any]) -> None:
     import seaborn as sns
 
     arms = list(own.groupby(["init", "method", "corpus"], sort=True))
+    corpora: dict[str, int] = {}  # of a method, so far: each has its line
     for number, ((init, method, corpus), line) in enumerate(arms):
         colour, mark = LOOK.get(str(method), (style.OTHER_PRETEXT, "s"))
         colour = (style.ARM_COLOURS | OWN).get(str(method), colour)
+        name, where = style.method_name(str(method)), ""
+        if str(method).startswith(style.PERMUTED):
+            (colour, mark), name = CONTROL, "permuted programmes, each"
+        if init == "pretrained":
+            where = f", from {style.corpus_name(str(corpus))}"
+        of = corpora[method] = corpora.get(method, -1) + 1
         x = line.share + SPREAD * (number - (len(arms) - 1) / 2)
         axes.vlines(x, line.low, line.high, color=colour, linewidth=0.8)
         sns.lineplot(
             x=x, y=line["mean"], ax=axes, estimator=None, color=colour, linewidth=1.1,
-            linestyle=LINES.get(str(method), "-"), marker=mark,
+            linestyle=LINES.get(str(method), CORPUS_LINES[of % len(CORPUS_LINES)]), marker=mark,
             markersize=4, markeredgewidth=0, zorder=3,
         )  # fmt: skip
-        where = f", from {style.corpus_name(str(corpus))}" if init == "pretrained" else ""
-        keys.setdefault(style.method_name(str(method)) + where, axes.get_lines()[-1])
+        keys.setdefault(name + where, axes.get_lines()[-1])
     ticks = np.unique(own.share.to_numpy())
     axes.set_xticks(ticks, [f"{share:g}" for share in ticks])
     axes.set(xlabel="", ylabel="")
