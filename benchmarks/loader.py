@@ -47,6 +47,7 @@ ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 LIVES_IN = {  # others: peers
     "annbatch": "annbatch", "MappedCollection": "lamindb", "selfcell": "", "selfcell blocks": "",
+    "selfcell packed": "",
 }  # fmt: skip
 AS_IT_IS = {
     "selfcell blocks",
@@ -55,6 +56,7 @@ AS_IT_IS = {
 RUNS = [  # system, outputs, also with cold files
     ("selfcell", ("dense", "sparse"), False),
     ("selfcell blocks", ("dense", "sparse"), True),
+    ("selfcell packed", ("dense", "sparse"), True),
     ("annbatch", ("dense", "sparse"), True),
     ("scvi-tools", ("dense", "sparse"), False),
     ("scDataset", ("dense", "sparse"), True),

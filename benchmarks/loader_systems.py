@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import loader_packed
 import numpy as np
 from loader_peers import PEERS, Batches, nothing
 
@@ -65,6 +66,7 @@ def selfcell_reader(block: int, fused_threads: int = THREADS) -> Callable[..., B
 SYSTEMS = {
     "selfcell": (selfcell_prepare, selfcell_reader(block=1)),
     "selfcell blocks": (nothing, selfcell_reader(block=256)),
+    "selfcell packed": (loader_packed.prepare, loader_packed.reader(THREADS)),
     **PEERS,
 }
 
