@@ -30,7 +30,7 @@ def test_parameters_show_default_and_range() -> None:
         "| `random_mask` | `rate` | 0.5 | 0.01 to 0.99 | probability of masking an entry |" in text
     )
     assert "| `random_mask` | `rescale` | false | true, false |" in text
-    assert "| `random_mask` | `loss` | mse | mse, nb |" in text
+    assert "| `random_mask` | `loss` | mse | mse, nb, expected_mse |" in text
 
 
 def test_every_baseline_has_a_line() -> None:

@@ -23,6 +23,7 @@ CELLS = 64
 CASES = {
     **{name: {} for name in METHODS},
     "random_mask/nb": {"loss": "nb"},
+    "random_mask/expected": {"loss": "expected_mse"},
     "gene_programme/expressed": {"of": "expressed"},
     "gene_programme/expressed batch": {"of": "expressed", "per_batch": True},
     "gene_programme/batch": {"of": "programmes", "per_batch": True},

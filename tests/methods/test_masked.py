@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 import torch
 
+from selfcell.errors import ConfigError
+from selfcell.methods.params import read, schema_of
 from tests.methods.factory import HIDING, MASKED, batch, context, make, masked, train
 from tests.reference import losses as reference
 
@@ -43,6 +45,26 @@ def test_unmeasured_genes_are_never_asked_for(name: str) -> None:
     _, target = masked(name).draw(batch(context(), range(512)))
     assert not target[:, [3, 17]].any()
     assert target.any(0).sum() >= 9
+
+
+@pytest.mark.parametrize("average", ["masked", "all"])
+def test_the_expected_loss_weighs_zeros_by_their_chance_of_being_masked(average: str) -> None:
+    method = masked("random_mask", loss="expected_mse", rate=0.3, average=average)
+    cells = batch(context())
+    visible, hidden = method.draw(cells)
+    x, measured = cells.x_BG, method.measured_G
+    weight = torch.where((x == 0) & measured, 0.3, hidden.float())
+    number = x.numel() if average == "all" else 0.3 * len(x) * int(measured.sum())
+    error = method.reconstruct(cells, visible, train=True) - x
+    loss, _ = method.loss(cells)
+    torch.testing.assert_close(loss, (weight * error.square()).sum() / number)
+    assert method.health(cells).kind == "skill"
+
+
+@pytest.mark.parametrize("bad", [{"output": "softplus"}, {"rescale": True}])
+def test_the_expected_loss_refuses_what_it_does_not_hold_for(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="output linear and rescale false"):
+        read(schema_of("selfcell.methods.random_mask"), {"loss": "expected_mse", **bad}, "params")
 
 
 @pytest.mark.parametrize("rate", [0.15, 0.5])

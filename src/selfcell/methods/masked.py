@@ -51,7 +51,7 @@ class MaskedParams(Protocol):
 
     @property
     def loss(self) -> str:
-        """Either "mse" on log1p expression or "nb" on raw counts."""
+        """ "mse" on log1p expression, or another that a method has; "nb" on raw counts."""
 
     @property
     def output(self) -> str:

@@ -36,7 +36,8 @@ def read(schema: type, values: Mapping[str, Any], where: str) -> Any:
     """Make a `schema` instance from a mapping.
 
     Raises:
-        ConfigError: an unknown key (naming the nearest), a wrong type, a value out of range.
+        ConfigError: an unknown key (naming the nearest), a wrong type, a value out of range, values
+            that do not go together.
     """
     fields = {field.name: field for field in dataclasses.fields(schema)}
     for key, value in values.items():
@@ -48,7 +49,10 @@ def read(schema: type, values: Mapping[str, Any], where: str) -> Any:
                 f"did you mean {near[0]!r}?" if near else "",
             )
         _check(fields[key], value, f"{where}.{key}")
-    return schema(**values)
+    try:
+        return schema(**values)
+    except ValueError as error:  # of fields that do not go together
+        raise ConfigError(where, str(error)) from error
 
 
 def _check(field: dataclasses.Field[Any], value: Any, where: str) -> None:
