@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +37,9 @@ def contexts(genes: int) -> dict[str, Context]:
     }  # fmt: skip
 
 
-def build(name: str, known: dict[str, Context]) -> Method:
-    """One of our methods with its defaults."""
+def build(name: str, known: dict[str, Context], **changed: Any) -> Method:
+    """One of our methods with its defaults, but for what is `changed`."""
     module = importlib.import_module(METHODS[name])
     kind = "factors" if name == "gp_to_tf" else "programmes"
-    method: Method = module.build(module.Params(), known[kind])
+    method: Method = module.build(module.Params(**changed), known[kind])
     return method

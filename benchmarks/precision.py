@@ -1,12 +1,20 @@
-"""Does bfloat16 cost accuracy? Frozen scores of the same seeds and label draws, trained in either.
+"""Does what makes a step cheap cost accuracy? Frozen scores of the same seeds and label draws.
 
     snakemake --cores all --config study=float32 'pretraining={precision: float32}' -- \
         results/float32/runs/frozen/kang_ctrl/random_mask/s{0,1,2}/scores.parquet
     python benchmarks/precision.py results/released/default/scores.parquet \
         results/float32/runs/frozen/kang_ctrl/random_mask --out precision.jsonl
 
-One JSON line per method and target: mean macro-F1 of the probe over the label regimes in either
-precision, and their difference with the study's interval over seeds crossed with draws.
+    sed -e 's/{rate: 0.5}/{rate: 0.5, loss: expected_mse}/' -e 's/^study: .*/study: expected/' \
+        config.yaml > expected.yaml
+    snakemake --cores all --configfile expected.yaml -- \
+        results/expected/runs/frozen/kang_ctrl/random_mask/s{0,1,2}/scores.parquet
+    python benchmarks/precision.py results/released/default/scores.parquet \
+        results/expected/runs/frozen/kang_ctrl/random_mask --names mse expected_mse \
+        --out expected.jsonl
+
+One JSON line per method and target: mean macro-F1 of the probe over the label regimes of
+either, and their difference with the study's interval over seeds crossed with draws.
 """
 
 from __future__ import annotations
@@ -42,15 +50,15 @@ def scores(paths: list[Path]) -> pd.Series:
     return rows.set_index(KEYS)["value"].astype(float)
 
 
-def compare(kept: pd.Series, other: pd.Series) -> list[dict[str, object]]:
-    """Lines of what both have; `kept` is in the study's precision."""
+def compare(kept: pd.Series, other: pd.Series, names: list[str]) -> list[dict[str, object]]:
+    """Lines of what both have; `names`: of the study's way, and of the other."""
     from selfcell.stats.crossed import crossed
 
-    both = pd.DataFrame({"bfloat16": kept, "float32": other}).dropna().reset_index()
+    both = pd.DataFrame(dict(zip(names, (kept, other), strict=True))).dropna().reset_index()
     lines = []
     for (method, target, corpus), rows in both.groupby(["method", "target", "corpus"]):
-        mean = rows.groupby(["seed", "draw"])[["bfloat16", "float32"]].mean()
-        found = crossed((mean.bfloat16 - mean.float32).unstack("draw").to_numpy())
+        mean = rows.groupby(["seed", "draw"])[names].mean()
+        found = crossed((mean[names[0]] - mean[names[1]]).unstack("draw").to_numpy())
         low, high = found.interval()
         least, most = found.interval(0.90)
         lines.append(
@@ -65,16 +73,18 @@ def compare(kept: pd.Series, other: pd.Series) -> list[dict[str, object]]:
 
 def table(file: Path) -> str:
     """The lines of a run as a table for docs/performance.md."""
+    lines = list(map(json.loads, file.read_text(encoding="utf-8").splitlines()))
+    one, two = list(lines[0])[6:8]  # names, between the numbers of runs and the difference
     rows = [
-        "| Method | Corpus → target | bfloat16 | float32 | Difference [95 %] | Within ±0.02 |",
+        f"| Method | Corpus → target | {one} | {two} | Difference [95 %] | Within ±0.02 |",
         "| --- | --- | ---: | ---: | ---: | --- |",
     ]
-    for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+    for line in lines:
         interval = f"{line['difference']:+.3f} [{line['low']:+.3f}, {line['high']:+.3f}]"
         within = "yes" if line["equivalent"] else "not shown"
         rows.append(
-            f"| `{line['method']}` | {line['corpus']} → {line['target']} | {line['bfloat16']:.3f} |"
-            f" {line['float32']:.3f} | {interval} | {within} |"
+            f"| `{line['method']}` | {line['corpus']} → {line['target']} | {line[one]:.3f} |"
+            f" {line[two]:.3f} | {interval} | {within} |"
         )
     return "\n".join(rows)
 
@@ -82,17 +92,18 @@ def table(file: Path) -> str:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("bfloat16", type=Path, nargs="?", help="scores of the study")
-    parser.add_argument("float32", type=Path, nargs="*", help="scores, or folders of them")
+    parser.add_argument("kept", type=Path, nargs="?", help="scores of the study")
+    parser.add_argument("other", type=Path, nargs="*", help="scores, or folders of them")
+    parser.add_argument("--names", nargs=2, default=["bfloat16", "float32"], help="of the two")
     parser.add_argument("--out", type=Path, help="JSON lines")
     parser.add_argument("--table", type=Path, help="show the lines of a file as a table")
     args = parser.parse_args()
     if args.table:
         print(table(args.table))
         return
-    if not args.bfloat16 or not args.float32:
+    if not args.kept or not args.other:
         parser.error("the scores of both are needed, or --table FILE")
-    lines = list(map(json.dumps, compare(scores([args.bfloat16]), scores(args.float32))))
+    lines = list(map(json.dumps, compare(scores([args.kept]), scores(args.other), args.names)))
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

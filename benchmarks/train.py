@@ -24,7 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
-from train_steps import LOADED, PRODUCT, Job, serve  # noqa: E402
+from train_steps import EXPECTED, LOADED, PRODUCT, Job, serve  # noqa: E402
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -59,6 +59,8 @@ def group(args: argparse.Namespace, ways, method: str, precision: str):  # type:
     systems = [("theirs", plain), ("ours", "selfcell")]
     if args.loader:
         systems.append(("ours", LOADED))
+    if args.expected and method == "random_mask":
+        systems.append(("ours", EXPECTED))
     if method == "random_mask":  # float32 only: beside both precisions of ours
         systems.insert(0, ("theirs", "released-step"))
     runs: dict[str, list[dict[str, float]]] = {name: [] for _, name in systems}
@@ -148,6 +150,9 @@ def main() -> None:
     parser.add_argument("--genes", type=int, default=19331, help="inputs")
     parser.add_argument(
         "--loader", action="store_true", help="also train on loaded batches: the loader's stall"
+    )
+    parser.add_argument(
+        "--expected", action="store_true", help="also random_mask with loss: expected_mse"
     )
     parser.add_argument("--steps", type=int, default=2, help="steps of a timing")
     parser.add_argument("--repeats", type=int, default=3, help="timings of each system, in turn")

@@ -126,6 +126,16 @@ def test_precision_is_what_was_measured() -> None:
     assert all(abs(run["difference"]) < 0.02 for run in runs)
 
 
+def test_the_expected_loss_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    assert script("precision").table(MEASURED / "expected.jsonl") in page("performance.md")
+    assert script("train").table(MEASURED / "expected_train.jsonl") in page("performance.md")
+    lines = (MEASURED / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+    runs = [json.loads(line) for line in lines]
+    assert len(runs) == 3 and all((run["seeds"], run["draws"]) == (3, 10) for run in runs)
+    assert all(abs(run["difference"]) < 0.02 for run in runs)
+
+
 def test_goals_are_judged(tmp_path: Path) -> None:
     for file in MEASURED.glob("*.jsonl"):
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
